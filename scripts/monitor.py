@@ -174,7 +174,10 @@ def status_command(
     environment, session = open_environment(env, local=local)
     found: list[dict[str, Any]] = []
     for name in _names(environment, session, endpoint):
-        last = service.status(service.store_of(environment, session, name))
+        try:
+            last = service.status(service.store_of(environment, session, name))
+        except PlatformError as error:
+            last = [{"endpoint": name, "drift": f"unknown: {error.message}"}]
         command = f".venv/bin/python scripts/monitor.py run {environment.ref.options} --endpoint {name}"
         found += last or [{"endpoint": name, "drift": "never monitored", "first_run": command}]
     Console(as_json=as_json).result({"endpoints": found} if as_json else _listed(found))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_common.errors import InputError
 from mlflow_platform.monitoring import capture, payload
 from mlflow_platform.monitoring.capture import Captured, LineError, Problem
+from mlflow_platform.validation import files
 from mlflow_platform.validation.signature import ColumnSpec, Signature
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def from_parquet(content: bytes) -> pa.Table:
     """The table in a Parquet file."""
     from pyarrow import parquet
 
-    return parquet.ParquetFile(io.BytesIO(content)).read()
+    return files.read_parquet(parquet.ParquetFile(io.BytesIO(content)), "a file of the data set")
 
 
 def select(tables: Sequence[pa.Table], *, run_id: str | None, since: datetime, until: datetime) -> pa.Table | None:

@@ -122,7 +122,7 @@ def remember(store: Store, variant: str, current: Deployment) -> list[Deployment
     Requests from before the first deployment that was seen are attributed to no model.
     """
     key = f"deployments/variant={variant}.json"
-    known = [_from_json(each) for each in json.loads(store.read(key) or b"[]")]
+    known: list[Deployment] = store.read_json(key, lambda found: [_from_json(each) for each in found], [])
     if known and known[-1].run_id == current.run_id and known[-1].uri == current.uri:
         return known
     if not known or current.since > known[-1].since:

@@ -78,7 +78,7 @@ def _ingest_day(
 ) -> None:
     endpoint, variant = place
     manifest = f"ingested/variant={variant}/{day}.json"
-    known: dict[str, dict[str, Any]] = json.loads(store.read(manifest) or b"{}")
+    known: dict[str, dict[str, Any]] = store.read_json(manifest, _manifest, {})
     changed = False
     for item in captured.list(capture.folder("", endpoint, variant, day)):
         if known.get(item.key, {}).get("etag") == item.etag:
@@ -99,6 +99,18 @@ def _ingest_day(
         done.malformed += entry["malformed"]
         room = _MOST_NAMED - len(done.problems)
         done.problems += [f"{key}, line {line}: {reason}" for line, reason in entry["problems"]][:room]
+
+
+def _manifest(found: Any) -> dict[str, dict[str, Any]]:
+    return {
+        key: {
+            "etag": str(each["etag"]),
+            "rows": int(each["rows"]),
+            "malformed": int(each["malformed"]),
+            "problems": [[int(line), str(reason)] for line, reason in each["problems"]],
+        }
+        for key, each in found.items()
+    }
 
 
 def _folder(variant: str, day: date) -> str:

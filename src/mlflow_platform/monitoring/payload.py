@@ -53,6 +53,8 @@ def answers(response: Body, count: int) -> list[Any]:
         return predictions.parse(response.data, _ANSWER, expected=count)
     except PlatformError as error:
         raise LineError(error.message) from None
+    except csv.Error as error:
+        raise LineError(f"has an answer that is not CSV: {error}") from None
 
 
 def column_names(signature: Signature, found: Mapping[str, Any]) -> list[str]:

@@ -60,7 +60,7 @@ def to_mlflow(
     from mlflow.entities import Metric
 
     key = f"logged/variant={place.variant}/{run_id}.json"
-    known: dict[str, dict[str, float]] = json.loads(store.read(key) or b"{}")
+    known: dict[str, dict[str, float]] = store.read_json(key, _logged, {})
     now = int(time.time() * 1000)
     prefix = f"{FOLDER}/{place.endpoint}/{place.variant}"
     fresh = []
@@ -81,6 +81,10 @@ def to_mlflow(
     if fresh:
         store.write(key, json.dumps(known).encode(), "application/json")
     return len(fresh)
+
+
+def _logged(found: Any) -> dict[str, dict[str, float]]:
+    return {window: dict(values) for window, values in found.items()}
 
 
 def to_cloudwatch(cloudwatch: Any, place: Place, assessment: Assessment, malformed: int) -> bool:

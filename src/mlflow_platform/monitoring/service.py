@@ -157,9 +157,12 @@ def stored_report(store: Store, variant: str) -> bytes | None:
 
 
 def status(store: Store) -> list[dict[str, Any]]:
-    """What the last run stored for each variant; empty if there was none."""
-    found: list[dict[str, Any]] = json.loads(store.read(STATUS) or b"[]")
-    return found
+    """What the last run stored for each variant; empty if there was none.
+
+    Raises:
+        PlatformError: it cannot be read.
+    """
+    return store.read_json(STATUS, lambda found: [{**each, "variant": each["variant"]} for each in found], [])
 
 
 def _monitor(job: Job, variant: Variant) -> Outcome:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlflow_common.errors import error_code
+from mlflow_common.errors import PlatformError, error_code
 from mlflow_platform.endpoints.model_archive import split_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,22 @@ class Store:
             if error_code(error) in _MISSING:
                 return None
             raise
+
+    def read_json(self, key: str, parse: Callable[[Any], T], missing: T) -> T:
+        """What `parse` makes of an object's JSON; `missing` if there is no object.
+
+        Raises:
+            PlatformError: it is not as monitoring writes it. Those who may write artifacts may write it too.
+        """
+        content = self.read(key)
+        if content is None:
+            return missing
+        try:
+            return parse(json.loads(content))
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+            raise PlatformError(
+                f"{self.uri(key)} is not as monitoring writes it. Restore its last version, or delete it."
+            ) from None
 
     def write(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
         """Write an object."""

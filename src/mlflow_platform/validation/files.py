@@ -21,6 +21,7 @@ from mlflow_platform.validation.table import Table, check_names, listed, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import parquet
 
 _PARQUET = {".parquet", ".pq"}
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -28,6 +29,8 @@ _DELIMITERS = ",;\t|"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # pyarrow parses a file in blocks, and a row must fit into one.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 2**31 - 1
+# Files and requests come from others too. As Python objects, a value takes 8 to 60 bytes.
+_MOST_MISSING, _MOST_VALUES, _MOST_BYTES = 50_000_000, 200_000_000, 8 * 10**9
 
 
 def read(path: Path, target: str) -> Table:
@@ -258,6 +261,12 @@ def _from_records(data: Any, file: str) -> Table:
         if not isinstance(record, Mapping):
             raise InputError(f"{file}: row {number} is {quoted(record)} and not an object of column names and values")
         names.update(dict.fromkeys(record))
+    missing = len(names) * len(data) - sum(map(len, data))
+    if missing > _MOST_MISSING:
+        raise InputError(
+            f"{file} has {len(names):,} different names of columns in {len(data):,} rows, most of which have few of "
+            "them; give each row the same names"
+        )
     return Table(file, {name: [record.get(name) for record in data] for name in names}, is_text=False)
 
 
@@ -294,7 +303,7 @@ def parse_parquet(content: bytes, file: str) -> Table:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(io.BytesIO(content)).read()
+        table = read_parquet(parquet.ParquetFile(io.BytesIO(content)), file)
         names = [str(name) for name in table.column_names]
         check_names(file, names)
         index = _index(table)
@@ -306,6 +315,25 @@ def parse_parquet(content: bytes, file: str) -> Table:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from None
     return Table(file, columns, is_text=False, index=index)
+
+
+def read_parquet(found: parquet.ParquetFile, file: str) -> pa.Table:
+    """The table in a Parquet file. A file of a few kilobytes can hold more equal values than the memory.
+
+    Raises:
+        InputError: it holds too much.
+    """
+    about = found.metadata
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(about.num_columns)]
+    values = sum(column.num_values for column in columns)
+    size = sum(column.total_uncompressed_size for column in columns)
+    if values > _MOST_VALUES or size > _MOST_BYTES:
+        raise InputError(
+            f"{file} has {values:,} values of {size / 1e9:.1f} GB; at most {_MOST_VALUES:,} values of "
+            f"{_MOST_BYTES / 1e9:.0f} GB are read; split it"
+        )
+    return found.read()
 
 
 def _index(table: pa.Table) -> frozenset[str]:

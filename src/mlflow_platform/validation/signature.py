@@ -17,6 +17,8 @@ from mlflow_common.errors import InputError
 SCALARS = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
 NESTED = ("object", "array", "map", "any")
 _CLASS_KEYS = ("classes", "class_names")
+# Characters of an integer in an MLmodel file.
+_LONGEST_INTEGER = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def from_mlmodel(text: str, origin: str) -> Signature:
     import yaml
 
     try:
-        model = yaml.safe_load(text)
+        model = yaml.load(text, _loader())  # noqa: S506 a safe loader
         if not isinstance(model, Mapping):
             raise ValueError("it is not a mapping")
         signature = model.get("signature") or {}
@@ -81,9 +83,31 @@ def from_mlmodel(text: str, origin: str) -> Signature:
             outputs=_columns(signature.get("outputs")),
             class_names=tuple(str(name) for name in names),
         )
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"the signature in {origin} cannot be read: {reason[0]}") from None
+
+
+def _loader() -> Any:
+    """PyYAML's safe loader, without what makes a small text take all memory or hours.
+
+    Lines that each merge the mapping before them nine times (`<<: [*a, *a, …]`) take nine times the memory a line, and
+    a number in base 60 (`1:2:3`) takes quadratic time. MLflow writes neither.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def flatten_mapping(self, node: Any) -> None:
+            if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+                raise yaml.constructor.ConstructorError(problem="it merges mappings (<<)")
+
+        def short_integer(self, node: Any) -> int:
+            if len(node.value) > _LONGEST_INTEGER:
+                raise yaml.constructor.ConstructorError(problem="it has a number that is too long")
+            return int(self.construct_yaml_int(node))
+
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.short_integer)
+    return Loader
 
 
 def _columns(text: str | None) -> tuple[ColumnSpec, ...]:

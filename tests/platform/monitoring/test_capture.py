@@ -167,6 +167,18 @@ def test_the_folder_of_a_day_is_that_of_the_documented_layout() -> None:
     assert capture.folder("", "e", "AllTraffic", date(2026, 3, 5)) == "e/AllTraffic/2026/03/05/"
 
 
+def test_a_csv_answer_with_a_field_that_is_too_long_is_unusable() -> None:
+    with pytest.raises(capture.LineError, match="has an answer that is not CSV"):
+        payload.answers(capture.Body("text/csv", b"a" * 200_000), 1)
+
+
+def test_requests_whose_rows_have_names_of_their_own_are_unusable() -> None:
+    """In a table, each of the 8,000 rows would have 8,000 columns: a caller could fill the memory of the monitoring."""
+    request = json.dumps({"dataframe_records": [{f"c{number}": 1} for number in range(8_000)]}).encode()
+    with pytest.raises(capture.LineError, match="8,000 different names of columns in 8,000 rows"):
+        payload.inputs(capture.Body("application/json", request), Signature())
+
+
 def test_classes_in_a_csv_answer_that_look_like_numbers_are_kept() -> None:
     answer = capture.Body("text/csv", b"0\n02134\n00501\n+49\n1.5\n7\n")
     assert payload.answers(answer, 5) == ["02134", "00501", "+49", 1.5, 7]

@@ -173,6 +173,7 @@ def two_of_a_name() -> bytes:
         ("rows.json", b'{"inputs": {"a": [1, 2], "y": [1]}}', "must be a list, and all of the same length"),
         ("rows.json", b'{"columns": ["a", "y"], "data": []}', "has no rows"),
         ("rows.jsonl", b'{"y": 1}\n{"y"\n', "rows.jsonl, line 2 cannot be read as JSON"),
+        ("rows.json", json.dumps([{f"c{n}": 2} for n in range(8_000)]).encode(), "8,000 different names of columns"),
         ("rows.parquet", b"PAR1", "cannot be read as Parquet"),
         ("rows.parquet", two_of_a_name(), "has more than one column 'y'"),
     ],
@@ -191,6 +192,17 @@ def test_a_file_that_cannot_be_used_is_refused(
 def test_spaces_and_quotes_within_fields_are_kept(tmp_path: Path) -> None:
     text = 'a,y\n" "" x",  z\n5\' 11" ,q\n"x, ""y""",r\n'
     assert read(tmp_path, "rows.csv", text) == {"a": [' " x', "5' 11\" ", 'x, "y"'], "y": ["  z", "q", "r"]}
+
+
+def test_a_parquet_file_with_more_values_than_the_memory_holds_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two kilobytes of Parquet hold millions of equal values."""
+    pd.DataFrame({"y": [1] * 100_000}).to_parquet(tmp_path / "rows.parquet")
+    assert (tmp_path / "rows.parquet").stat().st_size < 5_000
+    monkeypatch.setattr(files, "_MOST_VALUES", 99_999)
+    with pytest.raises(InputError, match=r"rows.parquet has 100,000 values of 0.0 GB; at most 99,999 values"):
+        files.read(tmp_path / "rows.parquet", "y")
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -153,6 +153,10 @@ def test_signatures_of_every_kind_are_read(text: str, signature: Signature) -> N
         """signature: {inputs: '[{"type": "tensor"}]'}""",
         "metadata: 3",
         "a: &a [x, x]\nb: &b [*a, *a]\nmetadata: {classes: [*b, *b]}",
+        "a: &a {x: y}\nb: {<<: [*a, *a]}",
+        f"a: 1{':1' * 99_999}",
+        f"a: 1{':1' * 200}.5",
+        "a: !!int ''",
     ],
 )
 def test_a_damaged_mlmodel_file_is_refused_in_one_line(text: str) -> None:
