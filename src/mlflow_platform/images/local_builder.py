@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
 from mlflow_common.waiting import Progress
 from mlflow_platform.images.building import InterruptedBuildError
 
@@ -26,6 +26,7 @@ PROGRAMS = ("docker", "podman", "buildah")
 # SageMaker's instances of the usual types. An image for another processor does not start there.
 _PLATFORM = "linux/amd64"
 _TAIL = 20
+_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # BuildKit would add an attestation, and with it an index of manifests, which SageMaker does not accept:
 # https://docs.docker.com/build/metadata/attestations/
@@ -58,7 +59,9 @@ class LocalBuilder:
 
         Raises:
             PlatformError: the program failed; the details are the end of its output.
+            InputError: the package index of the environment has a password.
         """
+        _refuse_passwords(os.environ)
         uri = repository.uri(context.tag)
         try:
             with TemporaryDirectory() as folder:
@@ -73,8 +76,7 @@ class LocalBuilder:
 
     def _build_command(self, context: BuildContext, uri: str, source: Path) -> list[str]:
         arguments = [f"--build-arg={name}={value}" for name, value in context.arguments.items()]
-        indexes = {name: os.environ.get(name) for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")}
-        arguments += [f"--build-arg={name}={value}" for name, value in indexes.items() if value]
+        arguments += [f"--build-arg={name}={os.environ[name]}" for name in _INDEXES if os.environ.get(name)]
         # Docker writes this form by default; SageMaker documents it as accepted.
         form = [] if self._program == "docker" else ["--format=docker"]
         return [self._program, "build", f"--platform={_PLATFORM}", *form, *arguments, f"--tag={uri}", str(source)]
@@ -106,6 +108,15 @@ class LocalBuilder:
         status = self._run(command, _BUILDKIT, text, take)
         if status:
             raise PlatformError(f"`{self._program} {what}` ended with status {status}. It printed:", list(last))
+
+
+def _refuse_passwords(environ: Mapping[str, str]) -> None:
+    """Refuse package indexes with a password: whoever may pull the image could read it in the image's history."""
+    for name in _INDEXES:
+        if any("@" in word.partition("://")[2].partition("/")[0] for word in environ.get(name, "").split()):
+            raise InputError(
+                f"{name} has a user name or a password, which would stay in the image. Name an index that needs none."
+            )
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], text: str, take: Callable[[str], None]) -> int:

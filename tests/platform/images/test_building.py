@@ -254,6 +254,24 @@ def test_a_failed_local_build_pushes_nothing_and_shows_the_end_of_the_output(aws
     assert len(ran.commands) == 1
 
 
+@pytest.mark.parametrize(
+    "index", [f"https://me:{'secret'}@index.example/simple", "https://a.example https://t@b.example"]
+)
+def test_the_password_of_a_package_index_does_not_get_into_an_image(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, index: str
+) -> None:
+    ran = Ran()
+    local = LocalBuilder("docker", aws.client("ecr"), progress=lambda _: None, show=lambda _: None, run=ran)
+    repository = ImageRepository(aws.client("ecr"), environment())
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index)
+    with pytest.raises(InputError, match="PIP_EXTRA_INDEX_URL has a user name or a password") as refused:
+        local.build(context(), repository)
+    assert ran.commands == []
+    assert "secret" not in refused.value.message
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://index.example/~me@home/simple")
+    local.build(context(), repository)
+
+
 def test_a_program_that_is_not_installed_is_a_precondition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(PreconditionError, match="podman is not installed"):
