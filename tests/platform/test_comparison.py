@@ -112,6 +112,15 @@ def test_csv_cannot_become_a_formula_in_a_spreadsheet() -> None:
     assert (lines[0]["run"], lines[0]["rmse"], lines[0]["depth"]) == ("'=b", "1", "3")
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [("=1", "'=1"), ("a;=1", "a;'=1"), ("a\t@b", "a\t'@b"), ("\t=1", "'\t=1"), ("a;;+b", "a;;'+b"), ("a;-2", "a;-2"),
+     ("-2e5", "-2e5"), ("a-b;c", "a-b;c"), ("", "")],
+)  # fmt: skip
+def test_a_cell_has_no_formula_also_behind_other_separators(text: str, cell: str) -> None:
+    assert table._harmless(text) == cell
+
+
 @pytest.mark.parametrize(("maximize", "best"), [(True, "a"), (False, "c")])
 def test_nan_and_infinite_values_are_never_the_best(maximize: bool, best: str) -> None:
     values = {"n": float("nan"), "a": 3.0, "i": float("inf"), "c": 1.0, "m": float("-inf"), "s": sys.float_info.max}

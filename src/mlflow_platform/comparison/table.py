@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.validation.table import listed
 
 # What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
+_FORMULA = set("=+-@\t\r\n")
+# With a group, `split` keeps the separators: every second part is one.
+_SEPARATORS = re.compile(r"(;|(?<=.)\t)", re.DOTALL)
 _INFINITE = sys.float_info.max
 
 
@@ -135,4 +139,12 @@ def number(text: str) -> float | None:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} and number(text) is None else text
+    """A cell without formulas, also behind a `;` or a tab, at which spreadsheets of some countries part cells.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    parts = [
+        f"'{part}" if place % 2 == 0 and part[:1] in _FORMULA and number(part) is None else part
+        for place, part in enumerate(_SEPARATORS.split(text))
+    ]
+    return "".join(parts)
