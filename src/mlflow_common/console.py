@@ -12,6 +12,7 @@ import logging
 import math
 import re
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -71,18 +72,33 @@ def run(app: typer.Typer, context: object = None) -> None:
             # A terminal that cannot show a character shows its escape instead.
             stream.reconfigure(errors="backslashreplace")
     if "--debug" in sys.argv:
-        logging.basicConfig(format="%(message)s")
+        shown = logging.StreamHandler()
+        shown.setFormatter(_Printable("%(message)s"))
+        logging.basicConfig(handlers=[shown])
         logging.getLogger("mlflow_platform").setLevel(logging.DEBUG)
     try:
         status = app(standalone_mode=False, obj=context) or 0
     except Exception as error:
         if "--debug" in sys.argv:
-            raise
+            _show_traceback(error)
         status = _tell(error)
     # Typer's status for Ctrl-C.
     if status == INTERRUPTED:
         fail("interrupted. What was started on AWS continues. Run the same command again to resume.")
     sys.exit(status)
+
+
+class _Printable(logging.Formatter):
+    """Messages on one line, with names of others in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _show_traceback(error: BaseException) -> None:
+    """A traceback ends with messages, which contain names and answers of others."""
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        echo(line, err=True)
 
 
 def fail(message: str) -> None:

@@ -376,10 +376,14 @@ def test_an_unexpected_error_is_printed_on_one_line(main: Main) -> None:
     )
 
 
-def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["script.py", "--debug"])
-    with pytest.raises(InputError, match="wrong"):
-        _console.run(app_that(InputError("wrong")))
+    with pytest.raises(SystemExit) as ended:
+        _console.run(app_that(InputError("wrong \x1b[2J\n::add-mask::e")))
+    shown = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, shown[0]) == (2, "Traceback (most recent call last):")
+    assert [line for line in shown if line.startswith("::") or "\x1b" in line] == []
+    assert shown[-1].startswith("error: wrong")
 
 
 def test_an_interruption_says_how_to_resume(main: Main) -> None:
