@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ def _check_shape(frame: pd.DataFrame, target: str, rules: Mapping[str, Any]) -> 
     names = [str(name) for name in frame]
     if target not in names:
         raise DataError(f"there is no column {target!r}. The columns are {', '.join(names[:20]) or 'none'}.")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         raise DataError(f"the column {repeated[0]!r} occurs more than once")
     if len(names) < 2:
         raise DataError(f"{target!r} is the only column: there is nothing to learn from")

@@ -12,6 +12,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -149,7 +150,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(names).items() if name and count > 1):
         raise DataError(f"the column {repeated[0]!r} occurs more than once")
 
 

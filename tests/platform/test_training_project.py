@@ -220,6 +220,13 @@ def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
     assert versions[0] == versions[1] != versions[2]
 
 
+def test_columns_of_many_rows_are_read_from_json_in_linear_time(tmp_path: Path) -> None:
+    """pandas writes a column as an object with a key for each row. Looking up each key in all others took minutes."""
+    frame = pd.DataFrame({"a": range(100_000), "y": range(100_000)})
+    frame.to_json(tmp_path / "rows.json")
+    assert reading.read(tmp_path / "rows.json", "y").shape == (100_000, 2)
+
+
 def test_prepare_tune_train_and_evaluate_work_together(
     tmp_path: Path, mlflow_here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchBucket"}
 # An MLmodel file takes a few kilobytes; with an input example and a wide signature some hundred.
-_LARGEST_MLMODEL = 16 << 20
+_LARGEST_MLMODEL = 8 << 20
 
 
 @dataclass(frozen=True)

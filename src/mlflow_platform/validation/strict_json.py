@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 
@@ -36,6 +37,6 @@ def loads(content: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise DuplicateKeyError(next(name for name in names if names.count(name) > 1))
+        times = Counter(name for name, _ in pairs)  # `list.count` would take hours for half a million keys.
+        raise DuplicateKeyError(next(name for name, count in times.items() if count > 1))
     return found

@@ -194,6 +194,14 @@ def test_spaces_and_quotes_within_fields_are_kept(tmp_path: Path) -> None:
     assert read(tmp_path, "rows.csv", text) == {"a": [' " x', "5' 11\" ", 'x, "y"'], "y": ["  z", "q", "r"]}
 
 
+def test_the_key_that_an_object_has_twice_is_found_among_many() -> None:
+    many = "".join(f'"k{number}": 1, ' for number in range(100_000))
+    with pytest.raises(InputError, match="an object has the key 'k7' twice"):
+        files.parse_json(f'{{{many}"k7": 2}}'.encode(), "rows.json")
+    with pytest.raises(InputError, match="an object has the key 'last' twice"):
+        files.parse_json(f'{{{many}"last": 1, "last": 2}}'.encode(), "rows.json")
+
+
 def test_a_parquet_file_with_more_values_than_the_memory_holds_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
