@@ -140,6 +140,14 @@ def test_charts_leave_out_what_cannot_be_ranked(tmp_path: Path) -> None:
         page.write(table.make([*ROWS, *broken], "rmse"), "Runs", tmp_path)
 
 
+def test_the_chart_of_runs_with_thousands_of_parameters_is_drawn(tmp_path: Path) -> None:
+    """Its axes would take hours, and be wider than any picture may be."""
+    rows = [replace(each, params={f"p{number}": each.name for number in range(2_000)}) for each in ROWS]
+    page.write(table.make(rows, "rmse"), "Runs", tmp_path)
+    assert "The chart leaves out the last 1970 parameters." in (tmp_path / "runs.html").read_text()
+    assert "leaves out" not in page.render(table.make(ROWS, "rmse"), "Runs")
+
+
 def test_a_mixed_column_is_drawn_with_its_numbers_in_order() -> None:
     assert charts._heights(["10", "", "9", "x"]) == [pytest.approx(1 / 3), pytest.approx(2 / 3), 0, 1]
 

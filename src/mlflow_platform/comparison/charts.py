@@ -21,6 +21,8 @@ from mlflow_platform.comparison.table import Table, number
 _BLUE, _ORANGE, _GREY = "#2a6fb0", "#d9772b", "#8a94a0"
 _DOTS_PER_INCH = 140
 _LONGEST_LABEL = 14
+# Nobody can read more, and a chart of the thousands that a run may have would take hours.
+MOST_AXES = 30
 
 
 def metric(table: Table, path: Path) -> None:
@@ -42,13 +44,17 @@ def metric(table: Table, path: Path) -> None:
 
 
 def parallel_coordinates(table: Table, path: Path) -> None:
-    """Draw each run as a line through its differing parameters and the metric. Colours show the metric, best on top."""
+    """Draw each run as a line through its differing parameters and the metric. Colours show the metric, best on top.
+
+    Only the first `MOST_AXES` parameters are drawn.
+    """
     rows = [row for row in reversed(table.rows) if row.score(table.metric) is not None]
-    names = [*table.differing, table.metric]
+    drawn = table.differing[:MOST_AXES]
+    names = [*drawn, table.metric]
     figure = Figure(figsize=(max(5.0, 1.8 * len(names)), 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    columns = [[row.params.get(name, "") for row in rows] for name in table.differing]
+    columns = [[row.params.get(name, "") for row in rows] for name in drawn]
     columns.append([repr(row.metrics[table.metric]) for row in rows])
     heights = np.array([_heights(column) for column in columns]).T if rows else np.empty((0, len(names)))
     shades = colormaps["viridis"]

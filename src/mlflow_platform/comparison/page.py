@@ -33,7 +33,8 @@ Parameters that are the same in all runs are left out.</p>
 <img alt="{{ table.metric }} of each run, and the best so far" src="data:image/png;base64,{{ metric }}">
 <h2>Parameters and {{ table.metric }}</h2>
 <img alt="Parallel coordinates of parameters and {{ table.metric }}" src="data:image/png;base64,{{ parallel }}">
-<h2>Runs</h2>
+{% if left_out > 0 %}<p>The chart leaves out the last {{ left_out }} parameters. The table has them.</p>
+{% endif %}<h2>Runs</h2>
 <div class="wide"><table>
 <thead><tr>{% for name in table.columns %}<th><button>{{ name }}</button></th>{% endfor %}</tr></thead>
 <tbody>
@@ -74,7 +75,8 @@ def render(table: Table, title: str) -> str:
         charts.parallel_coordinates(table, parallel)
         images = [base64.b64encode(path.read_bytes()).decode() for path in (metric, parallel)]
     page = Environment(autoescape=True).from_string(_PAGE)
-    return page.render(table=table, title=title, metric=images[0], parallel=images[1])
+    left_out = len(table.differing) - charts.MOST_AXES
+    return page.render(table=table, title=title, metric=images[0], parallel=images[1], left_out=left_out)
 
 
 def write(table: Table, title: str, folder: Path) -> None:
