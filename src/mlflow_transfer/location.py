@@ -8,8 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")
 _BEFORE_HOST = re.compile(r"^([^:/?#]*:/*).*@", re.DOTALL)
-# As SQLAlchemy reads a database URL: a password ends with the first `@`, and may contain `/`, `?` and `#`.
-_DATABASE_LOGIN = re.compile(r"^([^:/]+://)[^:/@]*(?::[^@]*)?@")
+# As SQLAlchemy reads a database URL, a password ends with the first `@`, and may contain `/`, `?` and `#`. Behind it,
+# another `@` before the query is in a password that should have it as %40.
+_DATABASE_LOGIN = re.compile(r"^([^:/]+://)[^:/@]*(?::[^@]*)?@(?:[^?]*@)?", re.DOTALL)
 # A password that begins with digits looks like a port, and what follows its `/`, `?` or `#` like a path or a query.
 _LIKE_A_PORT = re.compile(r"^(https?://)[^@/?#]*:\d*(?:[?#][^@]*|/[^@/]*)@", re.IGNORECASE)
 # PostgreSQL's and MySQL's drivers take `?password=`, those of SQL Server `?odbc_connect=…PWD=…`.

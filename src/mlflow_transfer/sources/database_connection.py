@@ -187,6 +187,9 @@ def _connect(url: str) -> sa.Connection:
             driver: Any = connection.connection.driver_connection
             driver.text_factory = decoded
             return connection
+        if parsed.password is not None and "@" in f"{parsed.host}{parsed.database}":
+            # The rest of the password would be looked up as a host's name, and be in the driver's message.
+            raise InputError(f"the password of {shown(url)} has a `@`: write it as %40 (and a `%` as %25)")
         # Use one read-only transaction with one snapshot for all queries.
         connection = sa.create_engine(parsed, poolclass=sa.NullPool, isolation_level="REPEATABLE READ").connect()
         if parsed.get_backend_name() == "postgresql":
