@@ -67,12 +67,18 @@ def main(arguments: list[str] | None = None) -> int:
             case "serve":
                 return _serve(settings)
     except ValueError as error:
-        return _say(str(error), 2)
+        return _failed(given.verb, str(error), 2)
     except (daemon.DaemonError, home.HomeError) as error:
-        return _say(str(error), error.status)
+        return _failed(given.verb, str(error), error.status)
     except OSError as error:
-        return _say(f"localaws cannot use its files: {error}", 1)
+        return _failed(given.verb, f"localaws cannot use its files: {error}", 1)
     return 0
+
+
+def _failed(verb: str, message: str, status: int) -> int:
+    if verb == "env":
+        print("false")  # So that `eval` fails, and a script with `set -e` does not go on with AWS.
+    return _say(message, status)
 
 
 def _copy_state(settings: Settings, verb: str, name: str) -> int:
@@ -132,8 +138,7 @@ def _status(settings: Settings) -> int:
 
 def _env(settings: Settings) -> int:
     if daemon.running_pid(settings) is None or not settings.env_file.exists():
-        print("false")  # So that `eval` fails, and a script with `set -e` does not go on with AWS.
-        return _say(NOT_RUNNING, 3)
+        return _failed("env", NOT_RUNNING, 3)
     for line in settings.env_file.read_text().splitlines():
         name, _, value = line.partition("=")
         if name.upper() == "NO_PROXY":

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from localaws.state import files
 from localaws.state.files import StateError
 
 START_SECONDS = 60
+# Bytes. With less, not even the log of a failed start is complete.
+LEAST_FREE = 64 * 1024
 # How long `up` waits for the tracking servers and endpoints of a saved state: an endpoint may build its environment.
 RESUME_SECONDS = 300
 # Stopping includes writing all S3 objects to disk.
@@ -150,7 +153,8 @@ def _start(settings: Settings) -> int:
         )
     if not _wait(process, START_SECONDS, lambda: health(settings) is not None):
         process.terminate()
-        raise DaemonError(f"localaws did not start{_reason(log, begin)}. Read its log: {log}", 1)
+        full = "" if shutil.disk_usage(settings.home).free >= LEAST_FREE else ": the disk is full"
+        raise DaemonError(f"localaws did not start{full or _reason(log, begin)}. Read its log: {log}", 1)
     if not _wait(process, RESUME_SECONDS, lambda: not (health(settings) or {}).get("resuming", 1)):
         message = "the saved tracking servers and endpoints are not running yet"
         raise DaemonError(f"localaws runs at {settings.url}, but {message}. Run `python -m localaws status`.", 1)

@@ -1,5 +1,6 @@
 """The home of a localaws: which folders it takes, and which it leaves to the user."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from localaws.settings import Settings
@@ -47,6 +48,18 @@ def check(settings: Settings) -> None:
         return
     except OSError as error:
         raise _unusable(settings.home, error) from None
+
+
+def write_env(settings: Settings, variables: Mapping[str, str]) -> None:
+    """Write the variables that point clients to localaws: all or none. With half of them, a client could reach AWS.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    draft = settings.env_file.with_suffix(".part")
+    draft.touch(mode=0o600)
+    draft.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+    draft.replace(settings.env_file)
 
 
 def _unusable(folder: Path, error: OSError) -> HomeError:

@@ -25,6 +25,7 @@ from localaws.front.control import Control
 from localaws.front.entrance import SignedEntrance
 from localaws.front.faults import Faults
 from localaws.functions.functions import Functions
+from localaws.home import write_env
 from localaws.iam.guard import Guard
 from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.iam.trust import sagemaker_source
@@ -227,9 +228,7 @@ class LocalAws:
         await self.hosting.open()
         self.delivery.watcher.start()
         files.unsaved_marker(self.settings).touch(mode=0o600)
-        lines = [f"{name}={value}\n" for name, value in self.env(self.administrator).items()]
-        self.settings.env_file.touch(mode=0o600)
-        self.settings.env_file.write_text("".join(lines))
+        write_env(self.settings, self.env(self.administrator))
 
     async def _stop(self) -> None:
         self.settings.env_file.unlink(missing_ok=True)

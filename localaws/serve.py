@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from localaws.front.application import Application
     from localaws.local_aws import LocalAws
 
+# Bytes. The headers of AWS's SDKs take a few thousand; a browser also sends its cookies of this machine.
+MOST_OF_HEAD = 1 << 20
+
 
 class AlreadyRunningError(Exception):
     """Another localaws uses this home."""
@@ -27,9 +30,26 @@ class AlreadyRunningError(Exception):
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1, with a way to abort the connection, which the faults `drop` and `lost` need."""
 
+    _head = 0
+    """The bytes of the current request's headers; -1 behind them."""
+
+    def data_received(self, data: bytes) -> None:
+        """Refuses headers without end, which would fill the memory: nothing signs them."""
+        super().data_received(data)
+        if self._head >= 0:
+            self._head += len(data)
+            if self._head > MOST_OF_HEAD and not self.transport.is_closing():
+                self.send_400_response("The headers are too long.")
+
+    def on_message_begin(self) -> None:
+        """The headers begin."""
+        super().on_message_begin()
+        self._head = 0
+
     def on_headers_complete(self) -> None:
         """Puts the way to break off into the scope, before the application's task first runs."""
         super().on_headers_complete()
+        self._head = -1
         self.scope["localaws.abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
 
 
@@ -67,6 +87,7 @@ async def _serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         http=Protocol,
+        lifespan="on",  # Otherwise uvicorn serves although the start failed, such as on a full disk.
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,

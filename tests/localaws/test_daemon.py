@@ -1,5 +1,7 @@
 """The life cycle of a localaws: only one starts for a home, and no process is left after it stops."""
 
+import asyncio
+import gc
 import json
 import os
 import signal
@@ -10,13 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from requests.utils import should_bypass_proxies
 
 from localaws import daemon
 from localaws.__main__ import main
-from localaws.home import HomeError
+from localaws.home import HomeError, write_env
+from localaws.serve import _serve
+from localaws.settings import Settings
 from mlflow_platform.mlflow_versions import supported_versions
 from tests.localaws.endpoints.hosted import Hosted
 from tests.localaws.tracking.calls import track
@@ -216,6 +221,8 @@ def test_rejects_invalid_settings_in_one_line(
     assert (done.returncode, done.stderr) == (status, message)
 
 
+# After a failure, `eval "$(python -m localaws env)"` must fail too: the commands after it would work on AWS.
+REFUSAL = {"env": "false\n"}
 VERBS = ("up", "down", "status", "env", "logs", "reset", "save one", "restore one", "mirror staging", "serve")
 
 
@@ -240,7 +247,7 @@ def test_every_verb_refuses_a_home_that_cannot_be_a_folder(
     loop.symlink_to(loop)
     for home in (file, file / "below", tmp_path / ("long" * 100), loop):
         status, out, error = verb_of(home, verb)
-        assert (status, out) == (2, ""), home
+        assert (status, out) == (2, REFUSAL.get(verb, "")), home
         assert str(home) in error
         assert "LOCALAWS_HOME" in error
         assert error.count("\n") == 1
@@ -256,7 +263,7 @@ def test_every_verb_leaves_a_folder_of_the_user_alone(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("mine")
     message = f"{tmp_path} holds other files: set LOCALAWS_HOME to a new or empty folder.\n"
-    assert verb_of(tmp_path, verb) == (3, "", message)
+    assert verb_of(tmp_path, verb) == (3, REFUSAL.get(verb, ""), message)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(names)
 
 
@@ -291,6 +298,53 @@ def test_a_file_that_cannot_be_deleted_is_one_line(
     status, out, error = verb_of(tmp_path, "reset")
     assert (status, out, error.count("\n")) == (1, "", 1)
     assert error.startswith("localaws cannot use its files: ")
+
+
+def test_env_without_valid_settings_fails_in_the_shell_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setenv("LOCALAWS_PORT", "inf")
+    assert verb_of(tmp_path, "env")[:2] == (2, "false\n")
+
+
+def test_a_failed_start_serves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, localaws answered, and its file of variables was empty: clients would have reached AWS."""
+
+    class Broken:
+        def __init__(self, _settings: Settings) -> None:
+            self.application, self.last_request = self, time.monotonic()
+
+        async def __call__(self, _scope: Any, _receive: Any, _send: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        def resume(self) -> None:
+            raise AssertionError("it serves")
+
+    monkeypatch.setattr("localaws.local_aws.LocalAws", Broken)
+    for name in ("freeze", "set_threshold"):  # Of this process, too.
+        monkeypatch.setattr(gc, name, lambda *_: None)
+    for name in ("TEST_SERVER_MODE", "MOTO_PORT"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(asyncio.wait_for(_serve(settings_of(tmp_path, free_port())), 20))
+    assert ended.value.code != 0
+
+
+def test_the_variables_are_written_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(tmp_path, 1)
+    file = settings.env_file
+    file.write_text("AWS_ENDPOINT_URL=old\n")
+
+    def full(_path: Path, _text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_env(settings, {"AWS_ENDPOINT_URL": "new"})
+    monkeypatch.undo()
+    assert file.read_text() == "AWS_ENDPOINT_URL=old\n"
+    write_env(settings, {"AWS_ENDPOINT_URL": "new", "AWS_PROFILE": ""})
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("AWS_ENDPOINT_URL=new\nAWS_PROFILE=\n", 0o600)
 
 
 DAMAGED_NOTES = ("", "{", "[]", '{"pid": 1}', '{"pid": "x", "started": ""}')
