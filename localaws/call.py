@@ -40,7 +40,7 @@ class Call:
         ui: the host label of the tracking server whose UI is requested; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
         chunks: the signed parts of an upload to S3.
-        input: botocore's model of the operation's input; None if there is none.
+        model: botocore's model of the operation; None if there is none.
     """
 
     method: str
@@ -60,7 +60,12 @@ class Call:
     parameters: dict[str, Any] = field(default_factory=dict)
     permissions: list[CheckedPermission] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
-    input: Any = None
+    model: Any = None
+
+    @property
+    def input(self) -> Any:
+        """botocore's model of the operation's input; None if there is none."""
+        return self.model.input_shape if self.model else None
 
     @property
     def action(self) -> str:

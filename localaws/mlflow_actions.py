@@ -93,8 +93,11 @@ def action_of(method: str, path: str) -> str:
     """The IAM action of a tracking call, without its prefix; "-" where AWS has none."""
     found = _API.fullmatch(path)
     if not found:
-        # Pages, scripts and files of the user interface; the rest below /api (proxied artifacts) has no action.
-        return UNKNOWN if path.startswith(("/api/", "/ajax-api/")) else ACCESS_UI
+        # Pages, scripts, files and queries of the user interface. The rest below /api (proxied artifacts) has no
+        # action, and neither have writes elsewhere, such as OpenTelemetry's `POST /v1/traces`:
+        # https://mlflow.org/docs/latest/genai/tracing/integrations/listing/bedrock-agentcore/
+        reads = method in ("GET", "HEAD") or path == "/graphql"
+        return ACCESS_UI if reads and not path.startswith(("/api/", "/ajax-api/")) else UNKNOWN
     route = found[1]
     return _ACTIONS.get(f"{method} {route}") or _ACTIONS.get(f"{method} {_with_stars(route)}", UNKNOWN)
 

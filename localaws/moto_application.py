@@ -23,13 +23,17 @@ CONCURRENT = {
 # An invocation lasts as long as the function, which may call Lambda itself.
 CONCURRENT_CALLS = {"lambda:Invoke"}
 WORKERS = 16
+# What moto serves below /moto-api and /latest, which are buckets of S3: a page with all resources and their secrets, a
+# switch that deletes them, a recorder of requests, and the credentials of an instance.
+MOTOS_OWN = ("moto_api", "instance_metadata")
 
 
 def moto(prepare: Callable[[str], None]) -> Asgi:
     """moto's own dispatcher, in threads. `prepare` is called with the service before each call."""
     dispatcher = DomainDispatcherApplication(create_backend_app)
     # moto lists its own folders at each call to find the service of a host.
-    dispatcher.get_backend_for_host = lru_cache(maxsize=1024)(dispatcher.get_backend_for_host)
+    find = lru_cache(maxsize=1024)(dispatcher.get_backend_for_host)
+    dispatcher.get_backend_for_host = lambda host: None if host in MOTOS_OWN else find(host)
     application: Asgi = WSGIMiddleware(OneAtATime(dispatcher, prepare), workers=WORKERS)
     return application
 

@@ -241,8 +241,7 @@ def _is_local(host: str) -> bool:
 
     A web page that uses DNS rebinding (its host name resolves to 127.0.0.1) sends its own name.
     """
-    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
-    return name in ("127.0.0.1", "localhost", "[::1]") or name.endswith(".localhost")
+    return re.fullmatch(r"(127\.0\.0\.1|\[::1\]|([\w-]+\.)*localhost)(:\d*)?", host, re.ASCII) is not None
 
 
 def _is_local_page(origin: str | None) -> bool:

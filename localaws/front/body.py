@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import io
 import tempfile
+import zlib
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -69,6 +70,29 @@ async def discard(receive: Receive) -> None:
         size += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
             return
+
+
+def inflated(call: Call) -> bytes | None:
+    """The body of a call, decompressed if it is of a service whose clients compress parameters.
+
+    SDKs do so with more than 10 KB: https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html. moto
+    decompresses it again, without a limit.
+
+    Raises:
+        AwsError: it is not gzip, or has more than a request may have.
+    """
+    if call.headers.get("content-encoding") != "gzip" or call.protocol not in ("query", "json") or not call.body:
+        return call.body
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        content = decompressor.decompress(call.body, BUFFERED + 1)
+    except zlib.error:
+        content = b""
+    if len(content) > BUFFERED:
+        raise _too_large(call)
+    if not decompressor.eof or decompressor.unused_data:  # moto would also read a second part.
+        raise AwsError("SerializationException", "The request's body is not one complete gzip file.", 400)
+    return content
 
 
 def _may_be_large(call: Call) -> bool:

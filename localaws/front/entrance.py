@@ -1,5 +1,6 @@
 """Authenticates a request: by a signature (here), or by a browser session (localaws.tracking.ui)."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,8 @@ from typing import Protocol
 from localaws.call import Call
 from localaws.credentials import Key
 from localaws.errors import AwsError, render
+from localaws.front import one_reading
+from localaws.front.body import inflated
 from localaws.front.identify import identify, is_service, protocol_of
 from localaws.front.sigv4 import Signature, check, verify
 
@@ -64,13 +67,14 @@ class SignedEntrance:
         Raises:
             AwsError: the signature is missing, or names an unknown service, region or key.
         """
+        if _is_preflight(call):
+            identify(call, None)
+            return lambda: None
         signature = Signature.of(call)
         if signature is None:
             identify(call, None)
-            if call.method != "OPTIONS":  # A browser sends its CORS preflight unsigned.
-                _set_protocol(call)
-                raise _unsigned(call)
-            return lambda: identify(call, None)
+            _set_protocol(call)
+            raise _unsigned(call)
         call.service, call.region, call.access_key = signature.service, signature.region, signature.access_key
         if not is_service(signature.service):
             raise AwsError("NotImplemented", f"localaws does not have the service {signature.service}.", 501)
@@ -81,13 +85,34 @@ class SignedEntrance:
         return lambda: self._authenticate(call, signature, key)
 
     def _authenticate(self, call: Call, signature: Signature, key: Key | None) -> None:
+        signed = call.body
+        call.body = inflated(call)
         identify(call, signature)
+        call.body = signed
         call.principal = verify(call, signature, lambda _: key, self._clock()).principal
+        one_reading.check(call)
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""
         headers, body = render(error, call.protocol)
         return ErrorResponse(error.status, headers, body)
+
+
+def _is_preflight(call: Call) -> bool:
+    """Whether it is a browser's question to a bucket, which is not signed (its URL may be, for PUT) and has no body.
+
+    moto chooses the service and the operation of an unsigned request by its body, its headers or its path, and would
+    carry it out without any permission: `OPTIONS /` listed the buckets.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTOPTIONSobject.html
+    """
+    has_body = call.headers.get("content-length", "0") != "0" or "transfer-encoding" in call.headers
+    return (
+        call.method == "OPTIONS"
+        and {"origin", "access-control-request-method"} <= call.headers.keys()
+        and not {"authorization", "x-amz-target"} & call.headers.keys()
+        and re.fullmatch(r"/[a-z0-9][^/]*(/.*)?", call.raw_path) is not None
+        and not has_body
+    )
 
 
 def _set_protocol(call: Call) -> None:

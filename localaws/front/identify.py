@@ -12,21 +12,16 @@ from moto.core.utils import get_service_model
 
 from localaws.call import Call
 from localaws.errors import AwsError
+from localaws.front.one_reading import located
 from localaws.front.sigv4 import Signature
 from localaws.mlflow_actions import action_of
+from localaws.moto_methods import BOTOCORE_NAMES
 
 TRACKING_SERVER_HEADER = "x-mlflow-sm-tracking-server-arn"
 APP_HEADER = "x-sm-mlflow-app-arn"
 # The one IAM action of all tracking calls to an App, whose signing name is `sagemaker`.
 # Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-app-setup-prerequisites-iam.html
 CALL_APP = "CallMlflowAppApi"
-# Signing names that differ from botocore's name of the service.
-BOTOCORE_NAMES = {
-    "elasticloadbalancing": "elbv2",
-    "monitoring": "cloudwatch",
-    "servicequotas": "service-quotas",
-    "states": "stepfunctions",
-}
 
 
 def identify(call: Call, signature: Signature | None) -> None:
@@ -66,11 +61,14 @@ def identify(call: Call, signature: Signature | None) -> None:
     call.operation = operation.name
     # SDKs prefer different protocols of a service with several, such as CloudWatch.
     call.protocol = determine_request_protocol(operation.service_model, call.headers.get("content-type", ""))
+    call.model = operation
     call.parameters = parameters = {**_parameters(call), **path_parameters}
     call.resource = _resource(call.service, parameters)
-    call.input = operation.input_shape
     if call.protocol == "rest-json":
-        call.parameters = {**dict(parse_qsl(call.query)), **parameters}
+        # A member of the body cannot replace a parameter that belongs into the URL.
+        known = located(operation)
+        inside = {name: value for name, value in parameters.items() if name not in known or name in path_parameters}
+        call.parameters = {**dict(parse_qsl(call.query)), **inside}
 
 
 def is_service(signing_name: str) -> bool:
@@ -143,15 +141,17 @@ def _parameters(call: Call) -> dict[str, Any]:
     """The top-level input of JSON and query calls."""
     body = call.body or b""
     if call.protocol in ("query", "ec2"):
-        return _with_lists(dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)))
+        # A GET has them in the URL: https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html
+        given = body.decode(errors="replace") if body else call.query
+        return _with_lists(dict(parse_qsl(given, keep_blank_values=True)))
     if call.protocol == "json" and body.strip():
         try:
-            given = json.loads(body)
+            content = json.loads(body)
         except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, dict):
+            content = None
+        if not isinstance(content, dict):
             raise AwsError("SerializationException", "The request's body is not a JSON object.")
-        return given
+        return content
     if call.protocol == "rest-json" and body.startswith(b"{"):
         try:
             found = json.loads(body)

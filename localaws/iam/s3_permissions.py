@@ -4,12 +4,14 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-poli
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 """
 
-import html
-import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote, urlparse
+from xml.parsers.expat import ExpatError
+
+import xmltodict
 
 from localaws.call import Call
+from localaws.errors import AwsError
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup
 
 # Object operations whose IAM action has a different name.
@@ -106,7 +108,7 @@ def s3_permissions(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermi
         return
     bucket_arn, owner = f"arn:aws:s3:::{bucket}", lookup.bucket_owner(bucket)
     if call.operation == "DeleteObjects":
-        for name, version in _listed_objects(call.body or b""):
+        for name, version in listed_objects(call.body or b""):
             action = "DeleteObjectVersion" if version else "DeleteObject"
             yield RequiredPermission(f"s3:{action}", f"{bucket_arn}/{name}", owner, context)
     elif key:
@@ -224,14 +226,27 @@ def _copy_source(call: Call) -> tuple[str, str, str | None] | None:
     given = call.headers.get("x-amz-copy-source")
     if not given:
         return None
-    path, _, query = given.partition("?")
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    return bucket, key, dict(parse_qsl(query)).get("versionId")
+    parsed = urlparse(given)  # As moto does: `//a/b/c` would otherwise be the key `b/c` here, and the key `c` there.
+    bucket, _, key = unquote(parsed.path).lstrip("/").partition("/")
+    return bucket, key, parse_qs(parsed.query).get("versionId", [None])[0]
 
 
-def _listed_objects(body: bytes) -> Iterator[tuple[str, bool]]:
-    """Yields, for each object in a DeleteObjects body, its key and whether a version is named."""
-    for found in re.findall(r"<Object>(.*?)</Object>", body.decode(errors="replace"), re.DOTALL):
-        name = re.search(r"<Key>(.*?)</Key>", found, re.DOTALL)
-        if name:
-            yield html.unescape(name[1]), "<VersionId>" in found
+def listed_objects(body: bytes) -> list[tuple[str, bool]]:
+    """For each object in the body of DeleteObjects, its key and whether a version is named.
+
+    It is read as moto reads it: whatever is not found here would be deleted without a permission.
+
+    Raises:
+        AwsError: MalformedXML, there is none, or one has not exactly one key.
+    """
+    try:
+        given = xmltodict.parse(body, strip_whitespace=False)["Delete"]["Object"]
+        listed = given if isinstance(given, list) else [given]
+        found = [(one["Key"], "VersionId" in one) for one in listed]
+    except (ExpatError, ValueError, KeyError, TypeError):  # A ValueError: it declares entities.
+        found = []
+    if not found or not all(isinstance(name, str) for name, _ in found):
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        raise AwsError("MalformedXML", message, 400)
+    return found

@@ -1,7 +1,6 @@
 """Authenticates the registry's requests: container tools log in with the password of GetAuthorizationToken."""
 
 import base64
-import binascii
 import json
 
 from localaws.call import REGISTRY_PROTOCOL, Call
@@ -58,7 +57,7 @@ class RegistryEntrance:
             raise AwsError("UNAUTHORIZED", "Not Authorized", 401)
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # Also of binascii, and of a header that is not ASCII.
             raise AwsError("UNAUTHORIZED", "Not Authorized", 401) from None
         token = self._tokens.find(user, password)
         if token is None:

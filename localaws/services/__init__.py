@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from importlib import import_module
 
+from localaws.moto_methods import carry_out_checked_operations
 from localaws.quotas import checks as quotas
 from localaws.services import (
     budgets,
@@ -57,6 +58,7 @@ def install_all(context: ServiceContext) -> Callable[[str], None]:
     for service in SERVICES:
         service.install(context)
     quotas.install()
+    carry_out_checked_operations()
     late = dict(LATE)
 
     def prepare(service: str) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import yaml
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Event, Stack
 from moto.cloudformation.parsing import OutputMap
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult
 
+from localaws.errors import AwsError
 from localaws.moto_methods import original
 from localaws.services import stack_parameters, stack_policy
 from localaws.services.context import ServiceContext
@@ -35,6 +37,8 @@ def install(context: ServiceContext) -> None:
     CloudFormationResponse.update_termination_protection = _protect
     for name in ("create_stack", "update_stack"):
         setattr(CloudFormationResponse, name, _checked(original(getattr(CloudFormationResponse, name))))
+    for name in ("create_change_set", "validate_template"):
+        setattr(CloudFormationResponse, name, _without_aliases(original(getattr(CloudFormationResponse, name))))
 
 
 def _checked(method: Method) -> Method:
@@ -42,6 +46,7 @@ def _checked(method: Method) -> Method:
 
     @wraps(method)
     def step(self: Any) -> Any:
+        refuse_aliases(self._get_param("TemplateBody") or "{}")
         try:
             template = Stack.parse_template(self._get_param("TemplateBody") or "{}")
         except Exception:  # The parsers of YAML and JSON raise many kinds of errors.
@@ -55,6 +60,33 @@ def _checked(method: Method) -> Method:
         return method(self)
 
     return step
+
+
+def _without_aliases(method: Method) -> Method:
+    @wraps(method)
+    def step(self: Any) -> Any:
+        refuse_aliases(self._get_param("TemplateBody") or "{}")
+        return method(self)
+
+    return step
+
+
+def refuse_aliases(template: str) -> None:
+    """Refuse YAML whose parts refer to each other. A small template could so take all memory.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html. The message is
+    the one of ValidateTemplate, as its users report it.
+
+    Raises:
+        AwsError: ValidationError.
+    """
+    try:
+        aliased = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(template, yaml.SafeLoader))
+    except yaml.YAMLError:  # moto returns the error.
+        return
+    if aliased:
+        message = "Template error: YAML aliases are not allowed in CloudFormation templates"
+        raise AwsError("ValidationError", message)
 
 
 def _rolled_back(create: Method) -> Method:

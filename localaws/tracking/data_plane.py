@@ -20,7 +20,7 @@ class DataPlane:
 
     async def answer(self, server: HostedMlflow, call: Call, receive: Receive, send: Send) -> None:
         """Respond to a call to a server that is serving."""
-        if call.method == "POST" and call.path.endswith(PATH):
+        if call.method == "POST" and PATH.fullmatch(call.path):
             status, content = await self._upload.answer(server, call)
             await respond_json(send, status, content)
         elif server.registers_models and self._registration.concerns(call):

@@ -8,6 +8,7 @@ own handler of the same path, which was added after 3.0.
 import asyncio
 import json
 import posixpath
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,8 @@ from localaws.tracking.hosted import HostedMlflow
 from localaws.tracking.mlflow_api import MlflowApi, MlflowError
 from localaws.tracking.role import RoleClients
 
-PATH = "/mlflow/artifacts/presigned-upload-url"
+# Only below the API: elsewhere a path needs no more than the right to open the UI.
+PATH = re.compile(r"/(ajax-)?api/[0-9.]+/mlflow/artifacts/presigned-upload-url")
 DEFAULT_SECONDS = 900
 # With role chaining, a role session lasts at most an hour, and so do the URLs that it signs.
 MOST_SECONDS = 3600

@@ -1,5 +1,6 @@
 """Requests that no SDK sends: interrupted, too large, malformed, from web pages, with weak signatures."""
 
+import contextlib
 import json
 import socket
 import time
@@ -15,6 +16,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from localaws.front.application import _is_local
 from tests.support.running import RunningLocalAws, tracking_server
 
 MEGABYTE = 1024 * 1024
@@ -159,10 +161,13 @@ def test_the_host_header_must_be_signed(localaws: RunningLocalAws) -> None:
         "AWS4-HMAC-SHA256 Credential=////, SignedHeaders=, Signature=",
         "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=\u00e9",
         "Basic eDp5",
+        "Basic \u00ff",
         "Bearer \u00ff",
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/%ff%fe", "/a?X-Amz-Algorithm=AWS4-HMAC-SHA256", "/_ui/t-x/%", "/%2e%2e/a"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v2/", "/%ff%fe", "/a?X-Amz-Algorithm=AWS4-HMAC-SHA256", "/_ui/t-x/%", "/%2e%2e/a"]
+)
 def test_malformed_requests_never_cause_a_500(localaws: RunningLocalAws, authorization: str, path: str) -> None:
     host, port = "127.0.0.1", localaws.settings.port
     head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {authorization}\r\nX-Amz-Date: x\r\n\r\n"
@@ -247,6 +252,76 @@ def test_web_pages_of_other_machines_cannot_use_signed_requests(localaws: Runnin
         assert httpx.get(link, headers=given).status_code == status
         preflight = httpx.options(f"{localaws.url}/pages/a", headers={**given, "access-control-request-method": "PUT"})
         assert status == 200 or preflight.status_code == 403
+
+
+PREFLIGHT = {"origin": "http://localhost:8888", "access-control-request-method": "PUT"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/", {}, b""),
+        ("/", PREFLIGHT, b""),
+        ("//", PREFLIGHT, b""),
+        ("/unsigned/a", {}, b""),
+        ("/unsigned/a", {"origin": "http://localhost:1"}, b""),
+        ("/unsigned/a", PREFLIGHT, b"Action=ListUsers&Version=2010-05-08"),
+        ("/unsigned/a", {**PREFLIGHT, "x-amz-target": "AWSCognitoIdentityService.GetId"}, b""),
+        ("/moto-api/data.json", {}, b""),
+        ("/moto-api/data.json", PREFLIGHT, b""),
+        ("/latest/meta-data/iam/security-credentials/", PREFLIGHT, b""),
+    ],
+)
+def test_only_a_preflight_to_a_bucket_is_answered_without_a_signature(
+    localaws: RunningLocalAws, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    bucket(localaws, "unsigned")
+    answer = httpx.request("OPTIONS", f"{localaws.url}{path}", headers=headers, content=body)
+    assert answer.status_code in (403, 404)
+    assert localaws.env["AWS_ACCESS_KEY_ID"].encode() not in answer.content
+    assert b"<Name>" not in answer.content
+
+
+def test_the_preflight_of_a_presigned_url_is_answered(localaws: RunningLocalAws) -> None:
+    s3 = bucket(localaws, "preflight")
+    rule = {"AllowedMethods": ["PUT"], "AllowedOrigins": [PREFLIGHT["origin"]]}
+    s3.put_bucket_cors(Bucket="preflight", CORSConfiguration={"CORSRules": [rule]})
+    link = s3.generate_presigned_url("put_object", Params={"Bucket": "preflight", "Key": "a"})
+    answer = httpx.options(link, headers=PREFLIGHT)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PREFLIGHT["origin"])
+
+
+@pytest.mark.parametrize("path", ["/moto-api/data.json", "/latest/meta-data/iam/security-credentials/", "/favicon.ico"])
+def test_motos_own_pages_are_buckets(localaws: RunningLocalAws, path: str) -> None:
+    """moto shows all resources and their secrets there, and deletes everything with a POST."""
+    bucket(localaws, "kept")
+    answer = httpx.get(f"{localaws.url}{path}", headers=signed(localaws, "GET", path, service="s3"))
+    assert (answer.status_code, "<Code>NoSuchBucket</Code>" in answer.text) == (404, True)
+    httpx.post(f"{localaws.url}/moto-api/reset", headers=signed(localaws, "POST", "/moto-api/reset", service="s3"))
+    assert localaws.client("s3").list_buckets()["Buckets"]
+
+
+@pytest.mark.parametrize(("begin", "line"), [(b"", b"X: a\r\n" * 1000), (b"X: ", b"a" * 8192)])
+def test_headers_without_end_are_refused(localaws: RunningLocalAws, begin: bytes, line: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", localaws.settings.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + begin)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(4 * MEGABYTE // len(line)):
+                connection.sendall(line)
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 400")
+            assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("localhost:4577", True), ("data.s3.localhost:1", True), ("[::1]:1", True), ("", False),
+     ("evil.example", False), ("evil.example,a.localhost", False), ("evil.example:80@a.localhost", False),
+     ("127.0.0.1.evil.example", False), ("evillocalhost", False)],
+)  # fmt: skip
+def test_only_names_of_this_machine_are_its_own(host: str, local: bool) -> None:
+    assert _is_local(host) is local
 
 
 def test_requests_with_another_host_name_are_refused(localaws: RunningLocalAws) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
-from localaws.services.cloudformation import _checked
+from localaws.services.cloudformation import _checked, refuse_aliases
 from localaws.services.stack_parameters import check_capabilities, check_parameters
 from tests.support.running import RunningLocalAws
 
@@ -87,6 +87,17 @@ def test_a_stack_is_checked_before_it_is_created(localaws: RunningLocalAws) -> N
     request = {"StackName": "unknown-parameter", "TemplateBody": json.dumps(TEMPLATE), "Parameters": given}
     with pytest.raises(ClientError, match="do not exist in the template"):
         localaws.client("cloudformation").create_stack(**request)
+
+
+@pytest.mark.parametrize("template", ["A: &a {b: c}\nD: *a\n", "A: &a {b: c}\nD: {<<: *a}\n", '{"A": &a 1, "B": *a}'])
+def test_a_template_with_aliases_is_refused(template: str) -> None:
+    with pytest.raises(AwsError, match="YAML aliases are not allowed in CloudFormation templates"):
+        refuse_aliases(template)
+
+
+@pytest.mark.parametrize("template", ["A: &a {b: c}\n", "A: '*a'\n", '{"A": "*a"}', "A: !Sub b\n", "{", ""])
+def test_a_template_without_aliases_passes(template: str) -> None:
+    refuse_aliases(template)
 
 
 def test_a_parameter_without_a_key_is_not_checked() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from localaws.mlflow_actions import ACTIONS, action_of
+from localaws.tracking.presigned_upload import PATH
 
 PATHS = [
     ("POST", "/api/2.0/mlflow/runs/create", "CreateRun"),
@@ -26,6 +27,7 @@ PATHS = [
     ("GET", "/", "AccessUI"),
     ("GET", "/static-files/main.js", "AccessUI"),
     ("GET", "/get-artifact", "AccessUI"),
+    ("POST", "/graphql", "AccessUI"),
 ]
 
 
@@ -42,6 +44,10 @@ def test_maps_calls_to_actions(method: str, path: str, action: str) -> None:
         ("POST", "/api/3.0/mlflow/traces/tr-1/assessments"),
         ("GET", "/api/2.0/mlflow-artifacts/artifacts/x"),
         ("GET", "/api/2.0/mlflow/"),
+        ("POST", "/v1/traces"),
+        ("DELETE", "/"),
+        ("POST", "/x/mlflow/artifacts/presigned-upload-url"),
+        ("POST", "//api/2.0/mlflow/runs/delete"),
     ],
 )
 def test_maps_unknown_calls_to_no_action(method: str, path: str) -> None:
@@ -65,3 +71,17 @@ def test_every_aws_action_has_a_call() -> None:
     listed = text.split()
     assert len(listed) == 61
     assert set(listed) == ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("path", "signs"),
+    [
+        ("/api/2.0/mlflow/artifacts/presigned-upload-url", True),
+        ("/ajax-api/2.0/mlflow/artifacts/presigned-upload-url", True),
+        ("/x/mlflow/artifacts/presigned-upload-url", False),
+        ("/x/api/2.0/mlflow/artifacts/presigned-upload-url", False),
+    ],
+)
+def test_upload_urls_are_signed_only_below_the_api(path: str, signs: bool) -> None:
+    """Elsewhere, the right to open the UI would be enough to write artifacts with the server's role."""
+    assert (PATH.fullmatch(path) is not None) is signs
