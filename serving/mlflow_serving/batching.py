@@ -120,7 +120,7 @@ class Batcher:
         if len(batch) > 1:
             try:
                 answers = [self._encode(part) for part in self._predict_together(batch)]
-            except Exception:
+            except (Exception, SystemExit):
                 # Each request is predicted alone below, and gets its own error.
                 answers = None
             if answers is not None:
@@ -132,6 +132,9 @@ class Batcher:
                 request.answer.set_result(self._encode(self._predict(request.frame)))
             except Exception as error:
                 request.answer.set_exception(error)
+            except SystemExit as error:
+                # It would end this thread, and no request would be answered any more.
+                request.answer.set_exception(RuntimeError(f"the model called sys.exit({error.code!r})"))
 
     def _predict_together(self, batch: list[_Request]) -> list[Any]:
         frame = pd.concat([request.frame for request in batch], ignore_index=True)

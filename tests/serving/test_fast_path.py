@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,6 +267,17 @@ def test_an_error_in_one_request_does_not_affect_the_others_in_its_batch() -> No
     with pytest.raises(ValueError, match="negative"):
         answers[1].result(60)
     assert answers[2].result(60).tolist() == [6]
+    batcher.close()
+
+
+def test_a_model_that_ends_the_program_does_not_end_the_predictions() -> None:
+    def predict(frame: pd.DataFrame) -> Any:
+        return sys.exit(3) if frame["x"].iloc[0] < 0 else frame["x"].to_numpy()
+
+    batcher = Batcher(predict)
+    with pytest.raises(RuntimeError, match=r"the model called sys.exit\(3\)"):
+        batcher.submit(pd.DataFrame({"x": [-1]})).result(60)
+    assert batcher.submit(pd.DataFrame({"x": [4]})).result(60).tolist() == [4]
     batcher.close()
 
 
