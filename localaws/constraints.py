@@ -40,7 +40,8 @@ def check(service: str, operation: str, given: dict[str, Any]) -> None:
         AwsError: ValidationException with every violation, worded as on AWS; SerializationException for
             a value of the wrong type.
     """
-    found = list(_violations("", operation_model(service, operation).input_shape, given))
+    shape = operation_model(service, operation).input_shape
+    found = list(_violations("", shape, given)) if shape else []
     if found:
         raise AwsError("ValidationException", _detected(found))
 

@@ -80,6 +80,10 @@ def test_maps_are_checked_against_the_model(more: dict[str, Any], message: str) 
     assert bool(message) == bool(checked("CreateTrainingJob", given))
 
 
+def test_an_operation_without_parameters_has_nothing_to_check() -> None:
+    check("iam", "DeleteAccountPasswordPolicy", {})
+
+
 def test_decimal_numbers_are_checked_against_the_model() -> None:
     weights = [{"VariantName": "one", "DesiredWeight": -0.5}]
     given = {"EndpointName": "e", "DesiredWeightsAndCapacities": weights}
