@@ -2,7 +2,7 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlflow_common.safe_path import below
 
@@ -54,8 +54,8 @@ def _fetch_folder(s3: Any, bucket: str, prefix: str, folder: Path) -> None:
             s3.download_file(bucket, item["Key"], str(file))
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip file.
+def unpack(archive: Path | IO[bytes], folder: Path) -> None:
+    """Unpack a zip file, given by its path or content.
 
     Raises:
         SourceError: the content is too large.

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from localaws.builds.source import SourceError, unpack
 from localaws.endpoints.logs import ContainerLog
 from localaws.endpoints.role import RoleClients
 from localaws.errors import AwsError
@@ -26,6 +27,7 @@ from localaws.iam.trust import Service
 from localaws.principals import Principals
 from localaws.processes import Child, Processes
 from localaws.settings import Settings
+from mlflow_common.safe_path import UnsafeNameError
 
 # The message of AWS, as quoted in https://github.com/hashicorp/terraform-provider-aws/issues/11895
 LAMBDA = Service(
@@ -149,10 +151,10 @@ def _check(function: Any) -> None:
 
 
 def _unpack(archive: bytes, folder: Path) -> None:
+    folder.mkdir(parents=True)
     try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            opened.extractall(folder)
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        unpack(io.BytesIO(archive), folder)
+    except (zipfile.BadZipFile, NotImplementedError, OSError, SourceError, UnsafeNameError) as error:
         # The text is that of the error in https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         message = f"Lambda could not unzip the deployment package. {error}"
         raise AwsError("InvalidZipFileException", message, 502) from None

@@ -26,6 +26,7 @@ USED_BY_NAME = {
     "load_config": "called by gunicorn",
     "should_exit": "read by uvicorn",
     "text_factory": "read by sqlite3",
+    "flatten_mapping": "called by PyYAML",
     "protocol_version": "read by http.server",
     "do_POST": "called by http.server",
     "log_message": "called by http.server",

@@ -70,6 +70,7 @@ REASONS = {
     ("localaws/images/plain_image.py", "*"): OWN,
     ("localaws/registry/blobs.py", "*"): CHECKED,
     ("localaws/endpoints/launcher.py", "*"): CHECKED,
+    ("localaws/functions/functions.py", "self._folder / request"): OWN,
     **{
         (f"localaws/endpoints/{name}.py", "*"): NUMBERS
         for name in ("async_queue", "autoscaling", "hosting", "metrics", "rollout", "scaling", "shadow", "shift")
