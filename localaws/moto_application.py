@@ -1,7 +1,7 @@
 """moto as an ASGI application: one call of a service at a time."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -34,8 +34,20 @@ def moto(prepare: Callable[[str], None]) -> Asgi:
     # moto lists its own folders at each call to find the service of a host.
     find = lru_cache(maxsize=1024)(dispatcher.get_backend_for_host)
     dispatcher.get_backend_for_host = lambda host: None if host in MOTOS_OWN else find(host)
+    infer = dispatcher.infer_service_region_host
+    dispatcher.infer_service_region_host = lambda environ, path: infer(_named(environ), path)
     application: Asgi = WSGIMiddleware(OneAtATime(dispatcher, prepare), workers=WORKERS)
     return application
+
+
+def _named(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """A request with the service for which it was signed and checked, where moto looks for it.
+
+    Otherwise, moto takes a presigned request for one of S3, whatever it was signed for, and a body for one of others.
+    """
+    call = current_call.get()
+    scope = f"{call.access_key or '-'}/-/{call.region or 'us-east-1'}/{call.service}/aws4_request"
+    return {**environ, "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={scope}"}
 
 
 class OneAtATime:
@@ -58,6 +70,8 @@ class OneAtATime:
         # The ASGI adapter passes only the decoded path, and moto decodes that again: the key `a%2Fb` became `a/b`, and
         # `a?b` became `a`.
         environ["RAW_URI"] = f"{call.raw_path}?{call.query}" if call.query else call.raw_path
+        if service != "s3" and "HTTP_AUTHORIZATION" not in environ:
+            environ = _named(environ)  # moto finds the caller there, too; S3's presigned URLs have their own form.
         with self._preparing:
             self._prepare(service)
         with self._turn(call):

@@ -251,7 +251,7 @@ def _string_to_sign(call: Call, signature: Signature, s3: bool) -> str:
             *(f"{name}:{' '.join(call.headers.get(name, '').split())}" for name in signature.signed_headers),
             "",
             ";".join(signature.signed_headers),
-            _payload_hash(call, signature),
+            _payload_hash(call, signature, s3),
         ]
     )
     scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
@@ -271,10 +271,14 @@ def _canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(encoded) if name != "X-Amz-Signature")
 
 
-def _payload_hash(call: Call, signature: Signature) -> str:
+def _payload_hash(call: Call, signature: Signature, s3: bool) -> str:
+    """Only S3's presigned URLs are for any body.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+    """
     claimed = call.headers.get("x-amz-content-sha256")
     if claimed:
         return claimed
-    if signature.lifetime is not None:
+    if s3 and signature.lifetime is not None:
         return "UNSIGNED-PAYLOAD"
     return hashlib.sha256(call.body or b"").hexdigest()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from botocore.auth import S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -252,6 +252,24 @@ def test_web_pages_of_other_machines_cannot_use_signed_requests(localaws: Runnin
         assert httpx.get(link, headers=given).status_code == status
         preflight = httpx.options(f"{localaws.url}/pages/a", headers={**given, "access-control-request-method": "PUT"})
         assert status == 200 or preflight.status_code == 403
+
+
+@pytest.mark.parametrize("kind", [SigV4QueryAuth, S3SigV4QueryAuth])
+def test_a_presigned_request_is_carried_out_by_the_service_that_it_is_signed_for(
+    localaws: RunningLocalAws, kind: Any
+) -> None:
+    """moto took it for one of S3: a call that needs no permission read any object."""
+    s3 = bucket(localaws, "presigned")
+    s3.put_object(Bucket="presigned", Key="a", Body=b"content")
+    credentials = Credentials(localaws.env["AWS_ACCESS_KEY_ID"], localaws.env["AWS_SECRET_ACCESS_KEY"])
+    for path in ("/", "/presigned/a"):
+        url = f"{localaws.url}{path}?Action=GetCallerIdentity&Version=2011-06-15"
+        request = AWSRequest("GET", url, headers={"host": urlsplit(url).netloc})
+        kind(credentials, "sts", "us-east-1", expires=60).add_auth(request)
+        answer = httpx.get(request.url)
+        assert answer.status_code == (403 if kind is S3SigV4QueryAuth else 200 if path == "/" else 404)
+        assert ("<Arn>arn:aws:iam::123456789012:user/localaws</Arn>" in answer.text) is (answer.status_code == 200)
+        assert "content" not in answer.text
 
 
 PREFLIGHT = {"origin": "http://localhost:8888", "access-control-request-method": "PUT"}
