@@ -3,7 +3,9 @@
 import json
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,9 @@ from mlflow_platform.validation import evaluation, files, local_model, requests,
 from mlflow_platform.validation.invocation import Answers
 from mlflow_platform.validation.rows import prepare
 from mlflow_platform.validation.signature import ColumnSpec, Signature, from_mlmodel
+from scripts import log_run
 from training import reading, tables
+from training.models import DivergedError
 from training.params import ForestParams
 
 SMALL = ForestParams(n_estimators=6, trees_per_step=2)
@@ -173,6 +177,17 @@ def test_classes_of_any_numbers_can_be_trained_on(truth: list[Any], classes: lis
     (tmp_path / "rows.json").write_text(json.dumps(records))
     fitted = tables.train(tmp_path / "rows.json", "y", SMALL).fitted
     assert list(fitted.model.classes_) == classes
+
+
+def test_log_run_says_in_one_line_that_a_training_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(*_: Any) -> Any:
+        raise DivergedError("the model predicts infinity.")
+
+    monkeypatch.setattr(tables, "train", diverge)
+    monkeypatch.setattr(log_run, "tracking", Mock())
+    options: Any = SimpleNamespace(data=(Path("rows.csv"), "y"), params=SMALL, needs=[])
+    with pytest.raises(InputError, match=r"the model predicts infinity\. Change --set"):
+        log_run._train_and_log(Mock(), Mock(), Mock(), options)
 
 
 def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
