@@ -58,7 +58,7 @@ run "a_backup_or_maintenance_window_while_the_server_is_stopped_is_refused" {
   command = plan
 
   variables {
-    schedule                        = { start = "cron(0 7 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
+    schedule                        = { start = "cron(0 7 ? * mon-fri *)", stop = "cron(0 20 ? * MON-FRI *)" }
     weekly_maintenance_window_start = "Tue:03:30"
     backup                          = { repository = "./tests/mocks/repository" }
   }
