@@ -34,6 +34,7 @@ _BAD_GATEWAY = frozenset({502, 503, 504})
 _INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
+_TOO_LARGE = 413
 _CLIENT_ERROR = 400
 _LARGEST_TEXT = 16 << 20
 _SHOWN = 200
@@ -62,6 +63,11 @@ class ApiError(PlatformError):
     def missing(self) -> bool:
         """Whether the object, or the whole API, does not exist there."""
         return self.code == "RESOURCE_DOES_NOT_EXIST" or self.status_code == _MISSING
+
+    @property
+    def refuses_content(self) -> bool:
+        """Whether the server does not accept the content of this call. Calls with other content may work."""
+        return self.code == "INVALID_PARAMETER_VALUE" or self.status_code == _TOO_LARGE
 
     @property
     def unsupported(self) -> bool:

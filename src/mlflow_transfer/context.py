@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlflow_transfer.checkpoint import Checkpoint
+from mlflow_transfer.client import ApiError
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.links import Links
-from mlflow_transfer.losses import LostParts
+from mlflow_transfer.losses import Loss, LostParts
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import TransferProgress
 from mlflow_transfer.scratch import Scratch
@@ -81,6 +82,22 @@ class CopyContext:
         """How objects that the destination already has are treated."""
         return self.options.strategy
 
+    async def unless_refused(self, place: str, work: Awaitable[object]) -> bool:
+        """Do the work for one object. It is a loss if the destination refuses the object's content.
+
+        Returns:
+            Whether the work was done.
+        """
+        try:
+            await work
+        except (ApiError, BaseExceptionGroup) as error:
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            self.summary.add_losses([Loss(place, refusal.message)])
+            return False
+        return True
+
     def target(self, source_id: str) -> str | None:
         """The destination's id for any id of the source; None if there is none."""
         return self.links.target(source_id)
@@ -89,6 +106,14 @@ class CopyContext:
         """Stop the threads and delete the scratch tables."""
         self.workers.stop()
         self.scratch.close()
+
+
+def _refusal(error: BaseException) -> ApiError | None:
+    """The refusal, if an error is nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [_refusal(one) for one in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, ApiError) and error.refuses_content else None
 
 
 def common_features(left: Features, right: Features) -> Features:

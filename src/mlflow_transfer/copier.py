@@ -143,20 +143,22 @@ class Copier:
         traces = TraceCopier(context, experiments, artifacts, self.selection)
         context.progress.total("experiments", len(self.experiments))
         for experiment in self.experiments:
-            await experiments.copy(experiment)
+            place = f"experiment {experiment.name!r} with everything in it"
+            await context.unless_refused(place, experiments.copy(experiment))
+        existing = [one for one in self.experiments if experiments.exists(one.id)]
         if context.features.logged_models:
-            for experiment in self.experiments:
+            for experiment in existing:
                 await models.copy(experiment)
-        for experiment in self.experiments:
+        for experiment in existing:
             await runs.copy(experiment)
             context.progress.advance("experiments")
         if context.features.traces:
-            for experiment in self.experiments:
+            for experiment in existing:
                 await traces.copy(experiment)
         await RegistryCopier(context).copy(
             [model for model in self.registered if context.features.prompts or not model.is_prompt]
         )
-        for experiment in self.experiments:
+        for experiment in existing:
             await experiments.finish(experiment, context.source.runs)
         if context.destination.unsure:
             # A create whose response was lost may have been executed after the search for its result.

@@ -13,6 +13,7 @@ from mlflow_transfer.limits import NAME_REFUSED, Limits
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, ModelVersion, RegisteredModel, Trace
 
+_UNKNOWN_STATUS = "TRACE_STATUS_UNSPECIFIED"
 _FIELDS = ("client_request_id", "request_preview", "response_preview")
 
 
@@ -32,7 +33,17 @@ def fit_trace(trace: Trace, limits: Limits) -> tuple[Trace, list[Loss]]:
     if found := [name for name in _FIELDS if getattr(trace, name) and not limits.takes_trace_fields]:
         losses.append(Loss(f"trace {trace.id}", f"the API cannot set its {', '.join(found)}"))
         trace = replace(trace, client_request_id="", request_preview="", response_preview="")
-    return (replace(trace, tags=tags), losses) if losses else (trace, losses)
+    metadata = dict(trace.metadata)
+    for key, value in trace.metadata.items():
+        if len(value) > limits.trace_tag:
+            place = f"trace {trace.id} metadata {key!r}"
+            losses.append(Loss(place, f"{len(value)} characters are cut to {limits.trace_tag}"))
+            metadata[key] = value[: limits.trace_tag]
+    trace = replace(trace, metadata=metadata)
+    if trace.status == _UNKNOWN_STATUS and not limits.takes_trace_fields:
+        losses.append(Loss(f"trace {trace.id}", "later servers refuse its unknown status: it stays in progress"))
+        trace = replace(trace, status="IN_PROGRESS")
+    return replace(trace, tags=tags), losses
 
 
 def fit_registered_model(model: RegisteredModel, limits: Limits) -> tuple[RegisteredModel, list[Loss]]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow_transfer.losses import Loss
-from mlflow_transfer.records import Run
+from mlflow_transfer.records import Point, Run
 from mlflow_transfer.sources.rest import version_number
 
 NAME_REFUSED = "the destination does not allow the name"
+TIME_REFUSED = "the destination does not allow points before 1970"
 LONG_VALUES = "transfer/long_values.json"
 _PARAM_VALUE = 6000
 _NAME = 250
@@ -77,12 +78,24 @@ class Limits:
         unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
         return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
 
+    def takes_point(self, point: Point) -> bool:
+        """Whether a run may have this point. MLflow's servers refuse points before 1970."""
+        return self.name == sys.maxsize or (point.timestamp >= 0 and self.takes_name(point.key))
+
     def takes_alias(self, alias: str) -> bool:
         """Whether a version of a registered model may have this alias."""
         if self.name == sys.maxsize:
             return True
         plain = _ALIAS.fullmatch(alias) is not None and len(alias) <= _LONGEST_ALIAS
         return plain and _RESERVED_ALIAS.fullmatch(alias) is None
+
+
+def point_losses(run_id: str, point: Point, limits: Limits) -> list[Loss]:
+    """The loss of a point that the destination refuses."""
+    if limits.takes_point(point):
+        return []
+    reason = TIME_REFUSED if limits.takes_name(point.key) else NAME_REFUSED
+    return [Loss(f"run {run_id} metric {point.key!r}", reason)]
 
 
 def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
@@ -107,7 +120,7 @@ def adapt(run: Run, limits: Limits) -> tuple[Run, dict[str, str], list[Loss]]:
                 losses.append(
                     Loss(place, f"{len(value)} characters are cut to {most}; the full value is kept in {LONG_VALUES}")
                 )
-    losses += [Loss(f"run {run.id} metric {key!r}", NAME_REFUSED) for key in run.latest if not limits.takes_name(key)]
+    losses += [loss for point in run.latest.values() for loss in point_losses(run.id, point, limits)]
     inputs = [_with_short_schema(run.id, one, limits, losses) for one in run.inputs]
     name = run.name
     if not name and limits.needs_run_name:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from mlflow_transfer.checksums import Checksum
+from mlflow_transfer.scratch import full
 
 _COLUMNS = "kind, file, size, sha256, owner, id, state, entry_order, parts_sha256, part_size"
 EXPERIMENTS, RUN, MODELS, REGISTERED, TRACES, ARTIFACT = (
@@ -62,10 +63,11 @@ class Manifest:
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries. A later entry of the same object replaces the earlier one."""
         rows = (tuple(asdict(entry).values()) for entry in entries)
-        self._db.executemany(
-            f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed
-            rows,
-        )
+        statement = f"INSERT OR REPLACE INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 fixed
+        try:
+            self._db.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise full(error) from None
 
     def get(self, kind: str, owner: str, one: str = "") -> Entry | None:
         """The entry of one object; None if there is none."""

@@ -68,8 +68,8 @@ def pair_experiments(sources: Iterable[Experiment], targets: Iterable[Experiment
         source = wanted.get(target.tags.get(SOURCE_ID, ""))
         if source is None or source.id in pairs or target.id in taken:
             continue
-        # Servers count the ids of experiments from 0, so the creation times must also be equal.
-        if target.tags.get(SOURCE_TIME) == str(source.creation_time):
+        # Servers count the ids of experiments from 0, so the creation times must be known, and equal.
+        if source.creation_time is not None and target.tags.get(SOURCE_TIME) == str(source.creation_time):
             pairs[source.id] = ExperimentPair(source, target)
     return pairs
 

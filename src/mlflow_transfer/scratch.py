@@ -5,6 +5,7 @@ They are on disk, because there may be millions of rows.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -45,7 +46,11 @@ class Scratch:
         """The points of a run that belong to logged models."""
         query = "SELECT model, key, value, timestamp, step, dataset, digest FROM model_points WHERE run = ?"
         rows = self._db.execute(query, (run_id,)).fetchall()
-        return [ModelPoint(row[0], run_id, Point(*row[1:5]), row[5], row[6]) for row in rows]
+        # SQLite stores NaN as NULL: https://sqlite.org/quirks.html#no_support_for_nan
+        return [
+            ModelPoint(model, run_id, Point(key, math.nan if value is None else value, *rest), dataset, digest)
+            for model, key, value, *rest, dataset, digest in rows
+        ]
 
     def add_files(self, root: str, items: Iterable[tuple[str, Item]]) -> None:
         """Add the files below an artifact root, each with the folder that owns it."""
@@ -68,11 +73,11 @@ class Scratch:
         try:
             return [point for point in points if self._db.execute(statement, (run, _text(point))).rowcount]
         except sqlite3.Error as error:
-            raise _full(error) from None
+            raise full(error) from None
 
     def drop_present(self, run: str) -> None:
         """Drop the points that were added for a run."""
-        self._db.execute("DELETE FROM present_points WHERE run = ?", (run,))
+        self._add("DELETE FROM present_points WHERE run = ?", [(run,)])
 
     def add_unmatched(self, target: str, source: str) -> None:
         """Add a copy whose original has not been found yet."""
@@ -80,7 +85,7 @@ class Scratch:
 
     def drop_unmatched(self, target: str) -> None:
         """Remove a copy whose original was found."""
-        self._db.execute("DELETE FROM unmatched WHERE target = ?", (target,))
+        self._add("DELETE FROM unmatched WHERE target = ?", [(target,)])
 
     def unmatched(self) -> list[tuple[str, str]]:
         """The copies whose original was not found: the ids of the copy and of the original."""
@@ -90,7 +95,7 @@ class Scratch:
         try:
             self._db.executemany(statement, rows)
         except sqlite3.Error as error:
-            raise _full(error) from None
+            raise full(error) from None
 
 
 def _text(point: Point) -> str:
@@ -102,5 +107,6 @@ def _bytes(name: str) -> bytes:
     return name.encode(errors="surrogatepass")
 
 
-def _full(error: sqlite3.Error) -> PlatformError:
+def full(error: sqlite3.Error) -> PlatformError:
+    """The error of a temporary database that cannot be written."""
     return PlatformError(f"temporary files cannot be written ({error}): make room there, or set TMPDIR to another disk")

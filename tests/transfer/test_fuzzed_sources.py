@@ -231,6 +231,14 @@ def test_traces_of_mlflow_3_are_read_with_their_previews() -> None:
     assert (trace["client_request_id"], trace["request_preview"], trace["response_preview"]) == ("", "q", "")
 
 
+def test_a_text_of_a_trace_that_a_server_may_have_cut_is_a_loss() -> None:
+    """MLflow's servers return at most 250 characters of metadata, and 4,096 of a tag."""
+    metadata = {"cut": "x" * 250, "short": "x" * 249, "cut by the client": "x" * 247 + "..."}
+    cut = TRACE | {"trace_metadata": metadata, "tags": {"cut": "x" * 4096, "short": "x" * 250}}
+    losses = read(answers() | {"traces/search": {"traces": [cut]}}, "3.10.1")[1]
+    assert [loss.partition(":")[0] for loss in losses] == ["trace tr-1 tag 'cut'", "trace tr-1 metadata 'cut'"]
+
+
 @pytest.mark.parametrize(("status", "lost"), [(404, 0), (403, 1), (400, 1), (500, 1)])
 def test_a_server_that_refuses_the_newer_api_shows_its_traces_without_previews(status: int, lost: int) -> None:
     found, losses = read(answers() | {"traces/search": status}, "3.10.1")

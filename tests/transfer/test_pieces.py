@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -19,7 +18,6 @@ from mlflow.utils import validation
 from mlflow_common.retry import Retry
 from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
-from mlflow_transfer.copiers.registry import RegistryCopier
 from mlflow_transfer.fitting import fit_experiment, fit_registered_model, fit_trace
 from mlflow_transfer.limits import Limits, adapt
 from mlflow_transfer.losses import Loss, loss_lines
@@ -263,23 +261,3 @@ def test_reads_all_pages_of_a_history() -> None:
 
     assert asyncio.run(go()) == [1, 2]
     assert tokens == ["", 'a"']
-
-
-def test_a_version_with_a_very_high_number_is_a_loss() -> None:
-    """Each number below it would take a placeholder, which is created and deleted."""
-    calls: list[str] = []
-
-    class Registry:
-        async def create_version(self, *_: Any) -> int:
-            calls.append("create")
-            return 1
-
-        async def delete_version(self, *_: Any) -> None:
-            calls.append("delete")
-
-    links = SimpleNamespace(get=lambda *_: None)
-    context = SimpleNamespace(destination=SimpleNamespace(registry=Registry()), links=links, target=lambda _: None)
-    copier = RegistryCopier(cast("Any", context))
-    loss = asyncio.run(copier._create(ModelVersion("reg", 2_000_000_000, "s", "", "", "", "None"), {}))
-    assert loss is not None
-    assert (loss.place, calls) == ("registered model 'reg' version 2000000000", ["create", "delete"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mlflow_transfer.batches import Batch, Batches
 from mlflow_transfer.context import CopyContext
+from mlflow_transfer.limits import point_losses
 from mlflow_transfer.records import FINGERPRINT, History, ModelPoint, Point, Run, fingerprint, point_key
 
 _Key = tuple[str, str, int, int]
@@ -85,7 +86,11 @@ class BatchWriter:
         latest = {point_key(point) for point in self._run.latest.values()}
         last: list[Point] = []
         async for chunk in history:
-            points = [point for point in chunk if limits.takes_name(point.key)]
+            points = [point for point in chunk if limits.takes_point(point)]
+            if len(points) != len(chunk):
+                refused = {point.key: point for point in chunk if not limits.takes_point(point)}
+                losses = [loss for point in refused.values() for loss in point_losses(self._run.id, point, limits)]
+                self._context.summary.add_losses(losses)
             if self._existing is not None:
                 points = self._context.scratch.take_missing(self._run.id, points)
             for point in points:

@@ -42,7 +42,8 @@ class ModelCopier:
             await self._creator.ensure_all(makers)
             async with asyncio.TaskGroup() as tasks:
                 for model in models:
-                    tasks.create_task(self._copy(model))
+                    work = self._copy(model)
+                    tasks.create_task(self._context.unless_refused(f"logged model {model.id}", work))
 
     async def _copy(self, model: LoggedModel) -> None:
         context = self._context

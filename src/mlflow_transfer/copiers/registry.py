@@ -47,9 +47,11 @@ class RegistryCopier:
         versions = [version for model in models for version in model.versions]
         self._context.progress.total("versions", len(versions))
         there = {(one.name, one.version): one for model in present.values() for one in model.versions}
-        # Sort by time: a version may be a copy of another model's version, which has to exist first.
-        for version in sorted(versions, key=lambda one: (one.creation_time, one.version)):
-            await self._ensure_version(version, there.get((version.name, version.version)))
+        for version in _in_order(models):
+            place = f"registered model {version.name!r} version {version.version}"
+            work = self._ensure_version(version, there.get((version.name, version.version)))
+            if not await self._context.unless_refused(place, work):
+                self._lost.add((version.name, version.version))
             self._context.progress.advance("versions")
         for model in models:
             follows = model.name not in self._only_added_to
@@ -59,17 +61,17 @@ class RegistryCopier:
     async def _ensure_unless_refused(
         self, model: RegisteredModel, present: RegisteredModel | None
     ) -> RegisteredModel | None:
-        """As `_ensure_model`; None for a new model that the destination refuses, for example its name.
+        """As `_ensure_model`; None for a model that the destination refuses, for example its name.
 
         Later versions of MLflow refuse names that earlier ones accepted (`/` and `:`).
         """
-        try:
-            return await self._ensure_model(model, present)
-        except ApiError as error:
-            if present is not None or error.code != "INVALID_PARAMETER_VALUE":
-                raise
-            self._context.summary.add_losses([Loss(f"registered model {model.name!r}", error.message)])
-            return None
+        ensured: list[RegisteredModel] = []
+
+        async def ensure() -> None:
+            ensured.append(await self._ensure_model(model, present))
+
+        await self._context.unless_refused(f"registered model {model.name!r}", ensure())
+        return ensured[0] if ensured else None
 
     async def _ensure_model(self, model: RegisteredModel, present: RegisteredModel | None) -> RegisteredModel:
         """Create or update the model.
@@ -165,14 +167,20 @@ class RegistryCopier:
         """
         destination = self._context.destination
         mapped, model_id = self._mapped(version)
+        place = f"registered model {version.name!r} version {version.version}"
         while True:
-            number = await destination.registry.create_version(mapped, tags, model_id)
+            try:
+                number = await destination.registry.create_version(mapped, tags, model_id)
+            except ApiError as error:
+                if not error.missing:
+                    raise
+                return Loss(place, error.message)  # Its source is a version that does not exist.
             if number == version.version:
                 return None
             await destination.registry.delete_version(version.name, number)
             if version.version - number > _MOST_PLACEHOLDERS:
                 reason = f"the destination's next number is {number}, and at most {_MOST_PLACEHOLDERS:,} are skipped"
-                return Loss(f"registered model {version.name!r} version {version.version}", reason)
+                return Loss(place, reason)
             if number > version.version and version.name in self._only_added_to:
                 return lost_version(version)
             if number > version.version:
@@ -194,7 +202,8 @@ class RegistryCopier:
         numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
         for alias, number in model.aliases.items():
             if pointed.get(alias) != number and number in numbers:
-                await self._context.destination.registry.set_alias(model.name, alias, number)
+                work = self._context.destination.registry.set_alias(model.name, alias, number)
+                await self._context.unless_refused(f"registered model {model.name!r} alias {alias!r}", work)
         for alias in set(pointed) - set(model.aliases):
             await self._context.destination.registry.delete_alias(model.name, alias)
 
@@ -203,6 +212,20 @@ class RegistryCopier:
         last = max((version.version for version in model.versions), default=0)
         if model.name in self._last and last > self._last[model.name]:
             await self._context.destination.registry.tag_model(model.name, LAST, str(last))
+
+
+def _in_order(models: Sequence[RegisteredModel]) -> list[ModelVersion]:
+    """All versions by time, because one may be a copy of another model's version, which has to exist first.
+
+    The versions of one model stay in the order of their numbers, whatever their times are.
+    """
+    found: list[tuple[int, ModelVersion]] = []
+    for model in models:
+        latest = 0
+        for version in sorted(model.versions, key=lambda one: one.version):
+            latest = max(latest, version.creation_time)
+            found.append((latest, version))
+    return [version for _, version in sorted(found, key=lambda one: (one[0], one[1].version))]
 
 
 def _tag_changes(wanted: Mapping[str, str], present: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

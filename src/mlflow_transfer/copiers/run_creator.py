@@ -29,7 +29,7 @@ class RunCreator:
         unknown = [one for one in dict.fromkeys(ids) if self._context.links.get(Kind.RUN, one) is None]
         for run in await self._context.source.runs_by_id(unknown):
             if self._experiments.exists(run.experiment_id) and self._selection.moves(run):
-                await self.ensure(run)
+                await self._context.unless_refused(f"run {run.id}", self.ensure(run))
 
     async def ensure(self, run: Run) -> Link:
         """The run's link. Several tasks may call this concurrently; one of them creates the run."""

@@ -62,7 +62,7 @@ class RunCopier:
 
             async def write(run: Run, history: History) -> None:
                 try:
-                    await self._write(run, history)
+                    await self._context.unless_refused(f"run {run.id}", self._write(run, history))
                 finally:
                     slots.release()
 
@@ -101,9 +101,11 @@ class RunCopier:
         there = {run.id: run for run in await context.destination.reader.runs_by_id(list(targets.values()))}
         pairs = [(run, there[targets[run.id]]) for run in alike if targets[run.id] in there]
         late = set()
-        async with aclosing(sums_of_both(context.source, context.destination.reader, pairs)) as both:
+        async with aclosing(
+            sums_of_both(context.source, context.destination.reader, pairs, context.limits.takes_point)
+        ) as both:
             async for run, _, ours, theirs in both:
-                if any(context.limits.takes_name(key) and theirs.get(key) != one for key, one in ours.items()):
+                if any(theirs.get(key) != one for key, one in ours.items()):
                     late.add(run.id)
         return frozenset(late)
 

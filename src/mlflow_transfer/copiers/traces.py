@@ -31,7 +31,7 @@ class TraceCopier:
             self._context.progress.total("traces", len(traces))
             async with asyncio.TaskGroup() as tasks:
                 for trace in traces:
-                    tasks.create_task(self._copy(trace))
+                    tasks.create_task(self._context.unless_refused(f"trace {trace.id}", self._copy(trace)))
 
     async def _copy(self, trace: Trace) -> None:
         summary = self._context.summary

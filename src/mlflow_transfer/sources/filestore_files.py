@@ -136,7 +136,8 @@ class Files:
 
     def points(self, place: str, key: str, path: Path) -> Iterator[Point]:
         """The points of a metric's file. All unreadable lines together are one loss with their number."""
-        last: Point | None = None
+        # Every other store keeps only one of several equal points. Equal times follow each other.
+        time, seen = 0, set[str]()
         torn = _Torn()
         with self._part(place, path), self._open(path) as file:
             key.encode()
@@ -147,10 +148,11 @@ class Files:
                 except MALFORMED:
                     torn.add(at)
                     continue
-                # Every other store keeps only one of two equal consecutive points.
-                if repr(point) != repr(last):
+                if point.timestamp != time:
+                    time, seen = point.timestamp, set()
+                if (content := repr(point)) not in seen:
+                    seen.add(content)
                     yield point
-                last = point
         self._note(torn, place, path)
 
     def latest(self, place: str, key: str, path: Path) -> Point | None:

@@ -15,6 +15,11 @@ from mlflow_transfer.rest_json import trace_from, trace_v3_from
 from mlflow_transfer.sources.base import of_experiment
 from mlflow_transfer.sources.rest_listing import Listing
 
+# A server stores more characters of a trace's tags and metadata than its API returns (`_truncate_tags` and
+# `_truncate_request_metadata` in mlflow/entities/trace_info_v2.py). Clients end what they cut themselves with dots.
+SHOWN_OF_TAG = 4096
+SHOWN_OF_METADATA = 250
+_CUT_BY_CLIENT = "..."
 _PER_PAGE = 500
 _OLDEST_WITH_FIELDS = (3, 1)
 _FIELDS = "client request ids, previews and assessments of traces"
@@ -65,10 +70,13 @@ class TraceListing:
         return True
 
     def _parsed(self, data: Any) -> Trace:
-        if not self._shows_fields:
-            return trace_from(data)
-        trace = trace_v3_from(data)
-        if data.get("assessments"):
+        trace = trace_v3_from(data) if self._shows_fields else trace_from(data)
+        for what, texts, shown in (("tag", trace.tags, SHOWN_OF_TAG), ("metadata", trace.metadata, SHOWN_OF_METADATA)):
+            for key, value in texts.items():
+                if self._listing.lenient and len(value) == shown and not value.endswith(_CUT_BY_CLIENT):
+                    reason = f"the server may have more of it than the {shown} characters that it returns"
+                    self._listing.lose(f"trace {trace.id} {what} {key!r}", reason)
+        if self._shows_fields and data.get("assessments"):
             self._listing.lose(f"assessments of trace {trace.id}", "assessments of traces are not transferred")
         return trace
 

@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.retry import PassingError, Retry, failure, with_retries
 from mlflow_common.safe_path import UnsafeNameError, relative_name
-from mlflow_transfer.stores.base import CHUNK, MOST_FILES, GoneError, Item, Store, StoreFeatures, UnreadableError
+from mlflow_transfer.stores.base import (
+    CHUNK,
+    MOST_FILES,
+    GoneError,
+    Item,
+    Store,
+    StoreFeatures,
+    UnreadableError,
+    UnwritableNameError,
+)
 
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _LARGEST_LISTING = 256 << 20  # bytes
 _DEEPEST = 64  # folders
 _SHOWN = 200
 _LOGGED_OUT = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.PROXY_AUTHENTICATION_REQUIRED})
+
+
+# MLflow refuses some names, such as `a#b`. A web server in front of it may limit the size.
+_REFUSES_FILE = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE})
 
 
 class Proxy:
@@ -73,6 +86,8 @@ class Proxy:
         MLflow up to 3.0 puts a name such as `データ.csv` unencoded into a header, and its web server then closes the
         connection.
         """
+        if _is_decoded(path):
+            raise UnreadableError(f"{self.uri}/{path} cannot be read: {_DECODED}")
         url, started = self._url(path), False
         try:
             for chunk in self._streamed(url, {}, path):
@@ -94,10 +109,14 @@ class Proxy:
 
     def write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
         """Upload a file in one streamed request."""
+        what = f"{self.uri}/{path} cannot be written"
+        if _is_decoded(path):
+            raise UnwritableNameError(f"{what}: {_DECODED}")
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         self._counted("PUT mlflow-artifacts")
         response = self._http.put(self._url(path), content=chunks, headers=headers)
-        what = f"{self.uri}/{path} cannot be written"
+        if response.status_code in _REFUSES_FILE:
+            raise UnwritableNameError(failure(response, what).message)
         self._check(response, what)
         if _is_web_page(response):
             raise PreconditionError(f"{what}: {_LOGIN_PAGE}")
@@ -199,7 +218,13 @@ class Proxy:
         raise error
 
 
+_DECODED = "MLflow's server decodes names with %, and would use another file"
 _LOGIN_PAGE = "the server answers with a web page, perhaps a login page: give credentials that it accepts"
+
+
+def _is_decoded(path: str) -> bool:
+    """Whether a server changes a name (`_decode` in mlflow/utils/uri.py, called by `validate_path_is_safe`)."""
+    return unquote(path) != path
 
 
 def _is_web_page(response: httpx.Response) -> bool:

@@ -18,6 +18,7 @@ from mlflow_transfer.records import (
     SOURCE_ID,
     Experiment,
     ModelPoint,
+    Point,
     Run,
     point_key,
     without_own_tags,
@@ -144,19 +145,20 @@ class RunComparer:
         report.compared["inputs"] += len(left.inputs)
         report.compare(place, "run data set inputs", _inputs(left.inputs), _inputs(right.inputs))
         if context.features.logged_models:
-            outputs = sorted((context.target(model) or model, step) for model, step in left.model_outputs)
+            # A link remains when its logged model is deleted. A model that was not copied is reported as such.
+            outputs = sorted((known, step) for one, step in left.model_outputs if (known := context.target(one)))
             report.compare(place, "run model outputs", outputs, sorted(right.model_outputs))
-            inputs = sorted(context.target(model) or model for model in left.model_inputs)
+            inputs = sorted(known for one in left.model_inputs if (known := context.target(one)))
             report.compare(place, "run model inputs", inputs, sorted(right.model_inputs))
 
     async def _compare_histories(self, pairs: Sequence[tuple[Run, Run]]) -> None:
         context = self._context
-        async with aclosing(sums_of_both(context.left, context.right, pairs)) as both:
+        async with aclosing(sums_of_both(context.left, context.right, pairs, context.limits.takes_point)) as both:
             async for left, right, ours, theirs in both:
                 for key in sorted(ours.keys() | theirs.keys()):
                     sums = ours.get(key, _NONE), theirs.get(key, _NONE)
                     context.report.compared["metric points"] += sums[0][0]
-                    if sums[0] != sums[1] and context.limits.takes_name(key):
+                    if sums[0] != sums[1]:
                         metric = MetricComparison(context, left, right, key, *sums)
                         await context.options.strategy.compare_points(metric)
 
@@ -201,15 +203,17 @@ class MetricComparison:
         left, right = await asyncio.gather(
             _points(self.context.left, self.left, self.key), _points(self.context.right, self.right, self.key)
         )
-        return left, right
+        return {point_key(point) for point in left if self.context.limits.takes_point(point)}, set(
+            map(point_key, right)
+        )
 
 
-async def _points(source: Source, run: Run, key: str) -> set[tuple[str, str, int, int]]:
-    found = set()
+async def _points(source: Source, run: Run, key: str) -> list[Point]:
+    found: list[Point] = []
     async with aclosing(source.histories([run])) as histories:
         async for _, history in histories:
             async for chunk in history:
-                found |= {point_key(point) for point in chunk if point.key == key}
+                found += [point for point in chunk if point.key == key]
     return found
 
 

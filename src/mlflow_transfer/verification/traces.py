@@ -7,11 +7,12 @@ from mlflow_transfer.links import Kind, Link
 from mlflow_transfer.losses import trace_losses
 from mlflow_transfer.matching import ExperimentPair
 from mlflow_transfer.records import SOURCE_ID, Trace, without_own_tags
+from mlflow_transfer.sources.rest_traces import SHOWN_OF_METADATA, SHOWN_OF_TAG
 from mlflow_transfer.verification.artifacts import ArtifactComparer
 from mlflow_transfer.verification.context import VerifyContext
 from mlflow_transfer.verification.models import report_duplicates
 
-_FIELDS = ("timestamp", "duration", "status")
+_FIELDS = ("timestamp", "status")
 _SHOWN_BY_SOME = ("client_request_id", "request_preview", "response_preview")
 
 
@@ -48,7 +49,13 @@ class TraceComparer:
         # A server's listing does not show the other fields: on the left they are then empty, and not compared.
         for what in (*_FIELDS, *(name for name in _SHOWN_BY_SOME if getattr(left, name))):
             context.report.compare(place, f"trace {what}", getattr(left, what), getattr(right, what))
-        context.compare_texts(place, "trace tag", without_own_tags(left.tags), right.tags)
+        # The API ends a trace at a time, so that it has no duration only while it is in progress.
+        context.report.compare(place, "trace duration", left.duration or 0, right.duration or 0)
+        tags = without_own_tags(left.tags)
         metadata = {key: context.mapped(key, value) for key, value in left.metadata.items()}
+        if context.right.kind == "server":
+            tags = {key: value[:SHOWN_OF_TAG] for key, value in tags.items()}
+            metadata = {key: value[:SHOWN_OF_METADATA] for key, value in metadata.items()}
+        context.compare_texts(place, "trace tag", tags, right.tags)
         context.compare_texts(place, "trace metadata", metadata, right.metadata)
         await self._artifacts.compare(place, left.artifact_uri, right.artifact_uri)
