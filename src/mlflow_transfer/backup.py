@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import IO, Any, TypeVar, cast
 
+from mlflow_common.errors import InputError
 from mlflow_common.retry import RetriesExhaustedError, Retry, with_retries
 from mlflow_common.safe_path import relative_name
 from mlflow_transfer.archive import MOST_LOSSES, Archive, Parts, Snapshot, safe_name
@@ -81,8 +82,14 @@ class Backup:
         """Back up everything.
 
         Raises:
+            InputError: the archive would be a part of the file store, or contain it.
             PlatformError: the backup could not be finished. The archive's snapshots are unchanged.
         """
+        if self.source.kind == "file store" and overlap(self.source.identity, self.archive.store.uri):
+            raise InputError(
+                f"{self.archive.store.uri} lies in the file store {self.source.name}, or contains it: name another "
+                "folder for the backup"
+            )
         try:
             # Check first, so that nothing is written into a location that is not an archive.
             await self._in_thread(self.archive.check_place)

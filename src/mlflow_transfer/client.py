@@ -35,6 +35,9 @@ _INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
 _TOO_LARGE = 413
+# MLflow's code for an error of its database, such as a value that is too long for a column, or a row that exists
+# (mlflow/store/db/utils.py, `_get_managed_session_maker`).
+DATABASE_REFUSES = "BAD_REQUEST"
 _CLIENT_ERROR = 400
 _LARGEST_TEXT = 16 << 20
 _SHOWN = 200
@@ -67,7 +70,7 @@ class ApiError(PlatformError):
     @property
     def refuses_content(self) -> bool:
         """Whether the server does not accept the content of this call. Calls with other content may work."""
-        return self.code == "INVALID_PARAMETER_VALUE" or self.status_code == _TOO_LARGE
+        return self.code in {"INVALID_PARAMETER_VALUE", DATABASE_REFUSES} or self.status_code == _TOO_LARGE
 
     @property
     def unsupported(self) -> bool:

@@ -9,11 +9,14 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from mlflow_common.errors import PlatformError
+from mlflow_common.errors import InputError, PlatformError
 from mlflow_common.retry import Retry
-from mlflow_transfer.client import ApiError
+from mlflow_transfer.archive import Archive
+from mlflow_transfer.backup import Backup
+from mlflow_transfer.client import ApiError, Client
 from mlflow_transfer.context import CopyContext
 from mlflow_transfer.copiers.registry import RegistryCopier, _in_order
+from mlflow_transfer.destination import Destination
 from mlflow_transfer.fitting import fit_trace
 from mlflow_transfer.limits import TIME_REFUSED, Limits, adapt
 from mlflow_transfer.losses import Loss
@@ -32,7 +35,9 @@ from mlflow_transfer.records import (
 )
 from mlflow_transfer.scratch import Scratch
 from mlflow_transfer.sources.filestore import FileStoreSource
-from mlflow_transfer.stores import UnreadableError
+from mlflow_transfer.sources.opening import open_source
+from mlflow_transfer.sources.rest import RestSource
+from mlflow_transfer.stores import Folder, UnreadableError
 from mlflow_transfer.stores.base import UnwritableNameError
 from mlflow_transfer.stores.http import Proxy
 from mlflow_transfer.summary import Summary
@@ -45,6 +50,7 @@ REFUSED = ApiError("server", "POST x", 400, "INVALID_PARAMETER_VALUE", "no")
 
 def test_a_copy_goes_on_after_objects_that_the_destination_refuses(servers: Servers, tmp_path: Path) -> None:
     root = store(tmp_path / "mlruns")
+    (root / f"1/{RUN}/metrics/acc").write_text("1 0.5 0\n")  # Of the logged model.
     (root / f"1/{RUN}/metrics/loss").write_text("-5 0.5 0\n2 0.25 1\n")
     (root / "2").mkdir()
     (root / "2/meta.yaml").write_text(f"experiment_id: '2'\nname: {'n' * 600}\n")
@@ -56,15 +62,15 @@ def test_a_copy_goes_on_after_objects_that_the_destination_refuses(servers: Serv
     def source() -> FileStoreSource:
         return FileStoreSource(root, places().store)
 
-    places_of = [
+    refused = [
         f"experiment {'n' * 600!r} with everything in it",
-        f"run {RUN} metric 'loss'",
         "registered model 'reg' version 1",  # It has no source.
     ]
     for times in range(2):
         summary, _ = copy(source(), servers.target.url)
         lost = [loss.place for loss in summary.losses if "artifacts" not in loss.place]
-        assert sorted(lost) == sorted(places_of)
+        # The run is complete after the first copy.
+        assert sorted(lost) == sorted([*refused, f"run {RUN} metric 'loss'"] if times == 0 else refused)
         assert summary.created["runs"] == (2 if times == 0 else 0)
         assert summary.created["versions"] == (2 if times == 0 else 0)
     found = verify(source(), servers.target.url).found
@@ -188,6 +194,20 @@ def test_a_full_disk_of_temporary_files_is_an_error_of_one_line() -> None:
         manifest.add(Entry("run", "f" * 10_000, 1, "", id=str(number)) for number in range(20))
 
 
+def test_a_data_set_that_another_run_stores_at_the_same_time_is_logged_again() -> None:
+    answers = iter([400, 400, 200])
+    collision = {"error_code": "BAD_REQUEST", "message": "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets"}
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        status = next(answers)
+        return httpx.Response(status, json=collision if status == 400 else {})
+
+    client = Client("server", "http://server", transport=httpx.MockTransport(answer), retry=Retry(longest=0.01))
+    reader = RestSource(client, "3.0", places().store, "server")
+    asyncio.run(Destination(reader).runs.log_inputs(RUN, [{"dataset": {"name": "d", "digest": "x"}}], []))
+    assert next(answers, None) is None
+
+
 def proxy(status: int) -> Proxy:
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json={"message": "Invalid path"})
@@ -216,3 +236,20 @@ def test_equal_points_of_one_time_are_one_point(tmp_path: Path) -> None:
     source = FileStoreSource(root, places().store)
     points = list(source._files.points("loss", "loss", root / f"1/{OTHER}/metrics/loss"))
     assert [(point.timestamp, point.value) for point in points] == [(1, 1.0), (1, 2.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize("archive", ["mlruns/backup", "mlruns", "."])
+def test_an_archive_in_the_file_store_itself_is_refused(tmp_path: Path, archive: str) -> None:
+    """The next listing would take it for an experiment."""
+    source = FileStoreSource(store(tmp_path / "mlruns"), places().store)
+    backup = Backup(source, Archive(Folder(tmp_path / archive)), "20261130T000000Z")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="lies in the file store"):
+        asyncio.run(backup.run())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["", "ftp://host/x"])
+def test_a_source_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(InputError, match="is neither a server, a database"):
+        asyncio.run(open_source(places(), text))

@@ -11,7 +11,7 @@ from mlflow_transfer.archive import open_archive
 from mlflow_transfer.connections import ConnectionFactory
 from mlflow_transfer.sources.archive import ArchiveSource
 from mlflow_transfer.sources.base import Source
-from mlflow_transfer.stores import local_path
+from mlflow_transfer.stores import local_path, split_s3
 
 
 async def open_source(
@@ -57,4 +57,6 @@ async def open_source(
         return FileStoreSource(folder, connections.stores(own, artifact_root))
     if folder is not None and not folder.is_dir():
         raise InputError(f"{text} is neither a server, a database nor an existing folder")
+    if folder is None and split_s3(text) is None:
+        raise InputError(f"{location.shown(text)!r} is neither a server, a database, a folder nor an S3 prefix")
     return ArchiveSource(open_archive(text, connections.s3), snapshot, lenient=lenient)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow_common.errors import PlatformError
 from mlflow_transfer.batches import Batch
-from mlflow_transfer.client import API, UnsureError
+from mlflow_transfer.client import API, DATABASE_REFUSES, ApiError, UnsureError
 from mlflow_transfer.records import (
     ACTIVE,
     DELETED,
@@ -22,6 +22,8 @@ from mlflow_transfer.rest_json import run_from
 from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.writers.base import Certainty, Writer
 from mlflow_transfer.writers.models import ModelWriter
+
+_MOST_COLLISIONS = 5
 
 
 class RunWriter(Writer):
@@ -116,11 +118,22 @@ class RunWriter(Writer):
         await self.client.post("runs/delete" if stage == DELETED else "runs/restore", {"run_id": run_id})
 
     async def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, Any]], models: Sequence[str]) -> None:
-        """Log the data sets and the models that are inputs of a run. Idempotent."""
+        """Log the data sets and the models that are inputs of a run. Idempotent.
+
+        A server refuses a data set that another call of the same moment has just stored. The next call finds it.
+        """
         body: dict[str, Any] = {"run_id": run_id, "datasets": list(datasets)}
         if models:
             body["models"] = [{"model_id": model_id} for model_id in models]
-        await self.client.post("runs/log-inputs", body)
+        for attempt in range(1, _MOST_COLLISIONS + 1):
+            try:
+                await self.client.post("runs/log-inputs", body)
+            except ApiError as error:
+                if error.code != DATABASE_REFUSES or attempt == _MOST_COLLISIONS:
+                    raise
+                await asyncio.sleep(self.client.retry.wait(attempt))
+            else:
+                return
 
     async def log_outputs(self, run_id: str, models: Sequence[tuple[str, int]]) -> None:
         """Log the models that are outputs of a run. After a lost response, check first: existing links are refused."""
