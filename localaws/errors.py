@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.sax import saxutils
 
 # What no XML document can contain: https://www.w3.org/TR/xml/#charsets
@@ -12,11 +12,12 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass
 class AwsError(Exception):
-    """An error response: AWS's code, the HTTP status and a message."""
+    """An error response: AWS's code, the HTTP status, a message, and headers of this error."""
 
     code: str
     message: str
     status: int = 400
+    headers: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -109,9 +109,9 @@ class Application:
             authenticate = entrance.admit(call)
             read = await body.read(call, receive)
             call.body, receive, unread = read.content, read.receive, False
+            authenticate()
             if read.refusal:
                 raise read.refusal
-            authenticate()
             await self._answer(call, scope, receive, response)
         except AwsError as error:
             if unread:

@@ -35,7 +35,7 @@ class Body:
     """A complete body.
 
     Attributes:
-        content: the bytes; None if they are in a file.
+        content: the bytes; None if they are in a file or not accepted.
         receive: yields it as ASGI does.
         refusal: why the complete body is not accepted.
     """
@@ -58,7 +58,8 @@ async def read(call: Call, receive: Receive) -> Body:
         raise _too_large(call)
     if announced <= BUFFERED and "transfer-encoding" not in call.headers:
         content = await _collect(call, receive, BUFFERED)
-        return Body(content, _replay(content, receive), await _refusal(call, io.BytesIO(content)))
+        refusal = await _refusal(call, io.BytesIO(content))
+        return Body(None if refusal else content, _replay(content, receive), refusal)
     return await _to_file(call, receive, MOST if large else BUFFERED)
 
 
@@ -147,14 +148,17 @@ async def _to_file(call: Call, receive: Receive, most: int) -> Body:
     if claimed and not claimed.startswith(UNHASHED) and claimed != digest.hexdigest():
         file.close()
         message = "The provided 'x-amz-content-sha256' header does not match what was computed."
-        return Body(b"", receive, AwsError("XAmzContentSHA256Mismatch", message, 400))
+        return Body(None, receive, AwsError("XAmzContentSHA256Mismatch", message, 400))
     file.seek(0)
     refusal = await _refusal(call, file)
     file.seek(0)
-    if size <= BUFFERED or refusal:
+    if refusal:
+        file.close()
+        return Body(None, receive, refusal)
+    if size <= BUFFERED:
         with file:
-            content = b"" if refusal else file.read()
-        return Body(content, _replay(content, receive), refusal)
+            content = file.read()
+        return Body(content, _replay(content, receive))
     return Body(None, _replay_file(file, receive))
 
 

@@ -95,7 +95,7 @@ class SignedEntrance:
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""
         headers, body = render(error, call.protocol)
-        return ErrorResponse(error.status, headers, body)
+        return ErrorResponse(error.status, {**headers, **error.headers}, body)
 
 
 def _is_preflight(call: Call) -> bool:

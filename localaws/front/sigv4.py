@@ -117,7 +117,9 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
     """
     s3 = call.protocol == "rest-xml"
     key = check(call, signature, key_of(signature.access_key), now)
-    _check_body(call)
+    if signature.service == "s3" and signature.lifetime is None and "x-amz-content-sha256" not in call.headers:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html ("all requests")
+        raise AwsError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
     expected = hmac.new(
         _signing_key(key.secret, signature.date, signature.region, signature.service),
         _string_to_sign(call, signature, s3).encode(),
@@ -125,6 +127,8 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
     ).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.value.encode()):
         raise _differs(call, s3)
+    # The signature covers the hash that the client sent, so the body is compared only after it.
+    _check_body(call)
     _check_chunks(call, signature, key)
     return key
 

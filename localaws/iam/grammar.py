@@ -59,6 +59,27 @@ def resource_problems(document: Any, service: str = "") -> Iterator[str]:
         yield from condition_problems(statement)
 
 
+def trust_problems(document: Any) -> Iterator[str]:
+    """What is wrong with the trust policy of a role, apart from which principals exist.
+
+    It names no resource, and its actions are those of STS:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html. The message:
+    https://github.com/localstack/localstack/issues/6644
+    """
+    statements = document.get("Statement") if isinstance(document, dict) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    for statement in listed:
+        if isinstance(statement, dict) and {"Resource", "NotResource"} & set(statement):
+            yield "Has prohibited field Resource"
+        if isinstance(statement, dict) and not {"Action", "NotAction"} & set(statement):
+            yield "Missing required field Action"
+    for problem in resource_problems(document, "sts"):
+        yield "AssumeRole policy may only specify STS AssumeRole actions." if problem == BAD_ACTION else problem
+    names = [one["Sid"] for one in listed if isinstance(one, dict) and one.get("Sid")]
+    if len({str(name) for name in names}) < len(names):
+        yield "Statement IDs (SID) in a single policy must be unique."
+
+
 def principal_problems(statement: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the elements that name principals."""
     if ("Principal" in statement) is ("NotPrincipal" in statement):

@@ -1,14 +1,19 @@
-"""Checks every request of the services below against botocore's model and AWS's quotas, before moto handles it."""
+"""Checks every request against botocore's model, and those of the services below against AWS's quotas, before moto.
+
+Requests in XML (S3, Route 53) and EC2's are not checked: see `localaws.quotas.s3_requests`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import UnknownServiceError
 from moto.core.exceptions import ServiceException
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 
+from localaws.constraints import CHECKED_PROTOCOLS
 from localaws.constraints import check as check_model
 from localaws.errors import AwsError
 from localaws.quotas import (
@@ -45,31 +50,18 @@ QUOTAS: Mapping[str, Quota] = {
     "ssm": ssm.check,
     "sts": sts.check,
 }
-# Services whose operations are checked. SageMaker's own operations are checked in `localaws.services.sagemaker` too.
-SERVICES = frozenset(
-    {"budgets", "cloudwatch", "codebuild", "ecr", "events", "iam", "kms", "logs", "sagemaker", "scheduler"}
-    | {"application-autoscaling", "codepipeline", "sns", "sqs", "ssm", "sts"}
-)
-# Services of which every operation is checked: localaws implements them, or a use depends on the resource's state.
-_WHOLE = frozenset({"application-autoscaling", "codepipeline", "kms"})
-# Services of which only the tags are checked.
-TAGGED = frozenset({"cloudtrail", "codecommit", "stepfunctions"})
-# The code of a request that breaks the service's model, where it is not ValidationException.
+# The code of a request that breaks the service's model, where it is not ValidationException (query: ValidationError).
 # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 MODEL_ERRORS: Mapping[str, str] = {
-    "iam": "ValidationError",
-    "sts": "ValidationError",
     "sns": "InvalidParameter",
     "sqs": "InvalidParameterValue",
-    "cloudwatch": "ValidationError",
+    "cloudwatch": "ValidationError",  # Its newer protocols have this code too.
     "codebuild": "InvalidInputException",
     "ecr": "InvalidParameterException",
     "logs": "InvalidParameterException",
 }
-# Created, changed or tagged: only such requests are checked. A wrong name in any other request is simply not found.
-_WRITES = ("Add", "Attach", "Create", "Put", "Register", "Set", "Tag", "Update")
-# Further requests that are checked. In SageMaker's lists, moto ignores unknown orders and statuses, and limits.
-_ALSO = {"iam": ("Delete",), "sagemaker": ("List",), "sns": ("Subscribe",), "sts": ("Assume", "Get")}
+# Requests that give no resource any tags.
+_UNTAGGED = ("BatchGet", "Delete", "Describe", "Get", "List", "Remove", "Search", "Untag")
 
 
 def install() -> None:
@@ -95,29 +87,30 @@ class _RefusedError(ServiceException):  # type: ignore[misc]
 
 def _check(response: Any) -> None:
     service, operation = response.boto3_service_name, response._get_action()
-    if service not in SERVICES | TAGGED or not operation:
+    if not operation:
         return
-    if service not in _WHOLE and not operation.startswith((*_WRITES, *_ALSO.get(service, ()))):
+    try:
+        model = get_service_model(service)
+    except UnknownServiceError:
         return
-    model = get_service_model(service)
-    if operation not in model.operation_names:
+    if operation not in model.operation_names or model.resolved_protocol not in CHECKED_PROTOCOLS:
         return
     given = _parsed(response, model, operation)
-    if service in SERVICES:
-        _check_model(service, operation, given)
-    check_tags(service, given)
+    _check_model(service, model.resolved_protocol, operation, given)
+    if not operation.startswith(_UNTAGGED):
+        check_tags(service, given)
     held_tags.check(response, service, operation, given)
     if service in QUOTAS:
         QUOTAS[service](response, operation, given)
     resource_policies.check(response, service, operation, given)
 
 
-def _check_model(service: str, operation: str, given: dict[str, Any]) -> None:
+def _check_model(service: str, protocol: str, operation: str, given: dict[str, Any]) -> None:
     try:
         check_model(service, operation, given)
     except AwsError as error:
         if error.code == "ValidationException":
-            error.code = MODEL_ERRORS.get(service, error.code)
+            error.code = MODEL_ERRORS.get(service) or ("ValidationError" if protocol == "query" else error.code)
         raise
 
 

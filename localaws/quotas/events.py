@@ -1,8 +1,8 @@
 """Rules and targets that EventBridge refuses.
 
 Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html (expressions),
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html (operators) and
-https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html (input, roles, number of targets).
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html (input, roles, number of targets) and
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html (input transformers).
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from localaws import schedule_expressions
+from localaws import event_patterns, schedule_expressions
 from localaws.errors import AwsError
 
 TARGETS = 5
@@ -18,9 +18,17 @@ INPUTS = ("Input", "InputPath", "InputTransformer")
 # https://github.com/awsdocs/aws-codepipeline-user-guide/pull/18, https://github.com/hashicorp/terraform-provider-aws/pull/19913
 # and https://github.com/awsdocs/aws-cloudformation-user-guide/pull/1178 (CodeBuild), with the message.
 NEEDS_ROLE = frozenset({"codebuild", "codepipeline", "states"})
-OPERATORS = frozenset(
-    {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
+VARIABLES = 100
+# An event's own variables, which every template may use.
+PREDEFINED = frozenset(
+    {"aws.events.event", "aws.events.event.ingestion-time", "aws.events.event.json"}
+    | {"aws.events.rule-arn", "aws.events.rule-name"}
 )
+_PLACE = re.compile(r"<([A-Za-z0-9_.-]+)>")
+# API_InputTransformer: "You must use JSON dot notation, not bracket notation"; the page above lists the characters.
+_PATH = re.compile(r"\$(\.[\w*/-]+(\[(\d+|\*)\])*)*", re.ASCII)
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: a standard queue.
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[\w-]+", re.ASCII)
 # "For a value equal to 1, the unit must be singular."
 _RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d* (minutes|hours|days))\)", re.ASCII)
 
@@ -33,7 +41,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     """
     if operation == "PutRule":
         _check_expression(given.get("ScheduleExpression") or "")
-        _check_pattern(given.get("EventPattern") or "{}")
+        _check_pattern(given.get("EventPattern"))
     elif operation == "PutTargets":
         for target in given["Targets"]:
             for problem in _problems(target):
@@ -51,23 +59,15 @@ def _check_expression(expression: str) -> None:
         raise AwsError("ValidationException", "Parameter ScheduleExpression is not valid.")
 
 
-def _check_pattern(text: str) -> None:
+def _check_pattern(text: str | None) -> None:
+    if not text:
+        return
     try:
-        unknown = next(_unknown_operators(json.loads(text)), None)
+        problem = next(event_patterns.problems(json.loads(text)), None)
     except ValueError:
         return  # moto returns the error.
-    if unknown:
-        raise AwsError("InvalidEventPatternException", f"Event pattern is not valid. Unrecognized match type {unknown}")
-
-
-def _unknown_operators(part: Any) -> Iterator[str]:
-    """Match types of a pattern that EventBridge does not have."""
-    for name, value in part.items() if isinstance(part, dict) else ():
-        if isinstance(value, dict) or name == "$or":
-            for one in value if isinstance(value, list) else [value]:
-                yield from _unknown_operators(one)
-        elif isinstance(value, list):
-            yield from (key for one in value if isinstance(one, dict) for key in one if key not in OPERATORS)
+    if problem:
+        raise AwsError("InvalidEventPatternException", f"Event pattern is not valid. Reason: {problem}")
 
 
 def _problems(target: dict[str, Any]) -> Iterator[str]:
@@ -77,6 +77,28 @@ def _problems(target: dict[str, Any]) -> Iterator[str]:
         yield f"JSON syntax error in input for target {target['Id']}"
     if NEEDS_ROLE & set(target["Arn"].split(":")[2:3]) and not target.get("RoleArn"):
         yield f"RoleArn is required for target {target['Arn']}."
+    if target.get("InputPath") and not _PATH.fullmatch(target["InputPath"]):
+        yield f"Invalid InputPath for target {target['Id']}."
+    queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if queue and not _QUEUE.fullmatch(queue):
+        yield f"The dead-letter queue of target {target['Id']} is not a standard SQS queue."
+    if target.get("InputTransformer"):
+        yield from _of_transformer(target["Id"], target["InputTransformer"])
+
+
+def _of_transformer(target: str, transformer: dict[str, Any]) -> Iterator[str]:
+    """The message for an unknown variable: https://github.com/localstack/localstack (services/events/target.py)."""
+    paths = transformer.get("InputPathsMap") or {}
+    if len(paths) > VARIABLES:
+        yield f"InputPathsMap of target {target} has more than {VARIABLES} variables."
+    for name, path in paths.items():
+        if name.upper().startswith("AWS."):
+            yield f"The variable {name} of target {target} begins with AWS, which is reserved."
+        if not _PATH.fullmatch(path):
+            yield f"Invalid InputPath for target {target}: {path}."
+    for name in _PLACE.findall(transformer["InputTemplate"]):
+        if name not in paths and name not in PREDEFINED:
+            yield f"InputTemplate for target {target} contains invalid placeholder {name}."
 
 
 def _is_json(text: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from localaws.call import current_call
 from localaws.errors import AwsError
-from localaws.iam import grammar
+from localaws.iam import grammar, service_principals
 from localaws.iam.evaluate import evaluate
 from localaws.iam.matching import like
 from localaws.iam.moto_policy_store import MotoPolicyStore
@@ -81,6 +81,10 @@ _NOT_LOOKED_UP = re.compile(
     r"\*|\d{12}|arn:aws:sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+|arn:aws:iam::cloudfront:user/[\w ]+",
     re.ASCII,
 )
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html (federated users).
+_FEDERATED = re.compile(
+    r"([a-z0-9-]+\.)+[a-z]+(/\S*)?|arn:aws[a-z-]*:iam::\d{12}:(saml|oidc)-provider/\S+", re.ASCII | re.IGNORECASE
+)
 
 
 def check(response: Any, service: str, operation: str, given: dict[str, Any]) -> None:
@@ -128,15 +132,14 @@ def check_bucket_policy(document: str, bucket: str, account: str) -> None:
 
 
 def _check_grammar(service: str, document: str) -> None:
-    """Refuse a policy that breaks the grammar.
-
-    moto checks the grammar of trust policies, except principals, Sids and conditions.
-    """
+    """Refuse a policy that breaks the grammar."""
     code, _, malformed = _ERRORS[service]
     if service == "iam":
         for statement in _statements(service, document):
-            for problem in (*grammar.principal_problems(statement), *_rules_of_iam(statement)):
+            for problem in _rules_of_iam(statement):
                 raise AwsError(code, problem)
+        for problem in grammar.trust_problems(json.loads(document)):
+            raise AwsError(code, problem)
         return
     for problem in grammar.resource_problems(json.loads(document), service if service in _OWN_ACTIONS else ""):
         if service == "sns" and problem == grammar.BAD_ACTION:
@@ -176,6 +179,12 @@ def _check_principals(service: str, document: str, account: str) -> None:
             for name in map(str, texts(principals.get("AWS"))):
                 if not _exists(name, account):
                     raise AwsError(code, unknown.format(kind="AWS", name=name))
+            for name in map(str, texts(principals.get("Service"))):
+                if not service_principals.exists(name):
+                    raise AwsError(code, unknown.format(kind="SERVICE", name=name))
+            for name in map(str, texts(principals.get("Federated"))):
+                if service == "iam" and not _FEDERATED.fullmatch(name):
+                    raise AwsError(code, "Federated principals must be valid domain names or SAML metadata ARNs")
 
 
 def _exists(name: str, account: str) -> bool:

@@ -27,6 +27,7 @@ KEY_BYTES = 1024
 
 def install() -> None:
     """Make moto's S3 refuse what exceeds a quota. It does not take the path of other services' requests."""
+    s3_buckets.install()  # First, so that a policy's grammar is checked before whether it is public.
     put_policy, put_tags = S3Backend.put_bucket_policy, S3Backend.put_bucket_tagging
     create_upload, put = S3Backend.create_multipart_upload, S3Backend.put_object
 
@@ -63,7 +64,6 @@ def install() -> None:
     S3Backend.put_bucket_tagging = put_bucket_tagging
     S3Backend.create_multipart_upload = create_multipart_upload
     s3_requests.install()
-    s3_buckets.install()
 
 
 def _refuse_tags_twice() -> None:

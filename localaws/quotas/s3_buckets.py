@@ -1,14 +1,16 @@
-"""What S3 refuses because of a bucket's settings: public policies, suspended versioning, shortened retention."""
+"""What S3 refuses because of a bucket's settings: public policies, suspended versioning, shortened retention, CORS."""
 
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.s3.models import S3Backend
+from moto.s3.models import PublicAccessBlock, S3Backend
 
 from localaws.errors import AwsError
+from localaws.front.sigv4 import regions
 from localaws.iam.policy import texts
+from localaws.quotas.s3_acls import ENFORCED
 from localaws.quotas.s3_lifecycle import MALFORMED, check_rules
 
 # Conditions that keep a statement for everyone from being public, if their values are fixed.
@@ -26,6 +28,23 @@ def install() -> None:
     """Change moto's S3."""
     rules, versioning = S3Backend.put_bucket_lifecycle_configuration, S3Backend.put_bucket_versioning
     retain, policy = S3Backend.put_object_retention, S3Backend.put_bucket_policy
+    create, cors = S3Backend.create_bucket, S3Backend.put_bucket_cors
+
+    def create_bucket(self: Any, bucket_name: str, region_name: str, *more: Any, **named: Any) -> Any:
+        """Block public access to new buckets, and disable their ACLs.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html
+        """
+        if region_name not in regions():
+            raise AwsError("InvalidLocationConstraint", "The specified location-constraint is not valid")
+        bucket = create(self, bucket_name, region_name, *more, **named)
+        bucket.public_access_block = PublicAccessBlock(*4 * ["true"])
+        bucket.ownership_rule = ENFORCED
+        return bucket
+
+    def put_bucket_cors(self: Any, bucket_name: str, rules: list[dict[str, Any]]) -> None:
+        check_cors(rules)
+        cors(self, bucket_name, rules)
 
     def put_bucket_lifecycle_configuration(self: Any, bucket_name: str, given: list[dict[str, Any]]) -> None:
         check_rules(given)
@@ -56,6 +75,28 @@ def install() -> None:
     S3Backend.put_bucket_versioning = put_bucket_versioning
     S3Backend.put_object_retention = put_object_retention
     S3Backend.put_bucket_policy = put_bucket_policy
+    S3Backend.create_bucket = create_bucket
+    S3Backend.put_bucket_cors = put_bucket_cors
+
+
+def check_cors(rules: list[dict[str, Any]]) -> None:
+    """Refuse wildcards that CORS rules may not have.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html. The message:
+    https://github.com/versity/versitygw/issues/1870
+
+    Raises:
+        AwsError: InvalidRequest.
+    """
+    for rule in rules:
+        for name in ("AllowedOrigin", "AllowedHeader"):
+            for value in map(str, texts(rule.get(name))):
+                if value.count("*") > 1:
+                    raise AwsError("InvalidRequest", f'{name} "{value}" can not have more than one wildcard.')
+        for value in map(str, texts(rule.get("ExposeHeader"))):
+            if "*" in value:
+                message = f'ExposeHeader "{value}" contains wildcard. We currently do not support wildcard'
+                raise AwsError("InvalidRequest", f"{message} for ExposeHeader.")
 
 
 def check_retention(held: Any, mode: str | None, until: str | None) -> None:

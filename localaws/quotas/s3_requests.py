@@ -13,7 +13,7 @@ from moto.s3.responses import S3Response
 
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
-from localaws.quotas import key_states
+from localaws.quotas import key_states, s3_acls
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the bytes of all names and values.
 METADATA = "x-amz-meta-"
@@ -23,8 +23,10 @@ DELETED = 1000
 ENCRYPTION, KEY = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
 # The code for a header whose value is not in the model's list; InvalidArgument for others.
 INVALID = {"x-amz-storage-class": "InvalidStorageClass"}
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html: with ACLs disabled, only these.
-OWNERS_ACL = ("bucket-owner-full-control", "private")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html (canned ACLs); the model lacks some.
+CANNED = ("aws-exec-read", "log-delivery-write")
+# Operations that answer in every region: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+EVERYWHERE = frozenset({"CreateBucket", "GetBucketLocation"})
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
@@ -58,6 +60,7 @@ def check(call: Call) -> None:
     bucket = str(call.parameters.get("Bucket") or "")
     if call.operation == "CreateBucket" and not is_name(bucket):
         raise AwsError("InvalidBucketName", "The specified bucket is not valid.")
+    _check_region(call, bucket)
     source, key = _source(call)
     _check_owner(call.headers.get("x-amz-expected-bucket-owner"), bucket)
     _check_owner(call.headers.get("x-amz-source-expected-bucket-owner"), source)
@@ -66,7 +69,7 @@ def check(call: Call) -> None:
     if call.method in ("PUT", "POST"):
         _check_values(call)
         _check_encryption(call.headers)
-        _check_acl(call.headers, bucket)
+        s3_acls.check(call, _bucket(bucket))
         _check_metadata(call.headers)
         _check_source(call.headers, source, key)
     key_states.check_objects()
@@ -90,7 +93,7 @@ def _check_values(call: Call) -> None:
             continue
         header = member.serialization["name"].lower()
         value = call.headers.get(header)
-        if value and value not in member.metadata["enum"]:
+        if value and value not in member.metadata["enum"] and not (header == "x-amz-acl" and value in CANNED):
             message = f"The value {value} of {header} is not one of {', '.join(member.metadata['enum'])}."
             raise AwsError(INVALID.get(header, "InvalidArgument"), message)
 
@@ -109,13 +112,19 @@ def _check_owner(expected: str | None, bucket: str) -> None:
         raise AwsError("AccessDenied", "Access Denied", 403)
 
 
-def _check_acl(headers: Mapping[str, str], bucket: str) -> None:
-    """Refuse ACLs of a bucket whose owner enforces the ownership of objects, which is the default of new buckets."""
-    acl, found = headers.get("x-amz-acl"), _bucket(bucket)
-    if not acl or acl in OWNERS_ACL or found is None:
-        return
-    if "BucketOwnerEnforced" in str(found.ownership_rule or "BucketOwnerEnforced"):
-        raise AwsError("AccessControlListNotSupported", "The bucket does not allow ACLs")
+def _check_region(call: Call, bucket: str) -> None:
+    """A request is signed for the region of its endpoint; S3 redirects to the bucket's, which SDKs follow.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html
+    """
+    found = _bucket(bucket)
+    region = str(getattr(found, "region_name", "") or call.region)
+    if call.region and call.region != region and call.operation not in EVERYWHERE:
+        message = (
+            "The bucket you are attempting to access must be addressed using the specified endpoint. "
+            "Please send all future requests to this endpoint."
+        )
+        raise AwsError("PermanentRedirect", f"{message} It is in {region}.", 301, {"x-amz-bucket-region": region})
 
 
 def _check_source(headers: Mapping[str, str], bucket: str, key: str) -> None:

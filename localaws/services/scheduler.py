@@ -1,5 +1,6 @@
 """EventBridge Scheduler: checks schedules and their groups, and makes CreateSchedule idempotent by its client token."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +15,7 @@ from localaws.services import scheduler_targets
 from localaws.services.context import ServiceContext
 
 Method = Callable[[Any], Any]
+LATE = 300
 
 
 def install(context: ServiceContext) -> None:
@@ -21,7 +23,7 @@ def install(context: ServiceContext) -> None:
     from moto.scheduler.responses import EventBridgeSchedulerResponse as Response
 
     create, update = original(Response.create_schedule), original(Response.update_schedule)
-    Response.create_schedule = _checked(create, _idempotent(create), context.principals)
+    Response.create_schedule = _checked(create, _idempotent(_starting(create)), context.principals)
     Response.update_schedule = _checked(update, update, context.principals)
     create_group = original(Response.create_schedule_group)
     Response.create_schedule_group = wraps(create_group)(_idempotent(_new_group(create_group)))
@@ -57,6 +59,21 @@ def _checked(original: Method, method: Method, principals: Principals) -> Method
         scheduler_targets.check(response._get_param("Target") or {})
         principals.check_trust(role, SCHEDULER, schedule_group_arn(response.region, response.current_account, group))
         return method(response)
+
+    return respond
+
+
+def _starting(create: Method) -> Method:
+    """A recurring schedule does not begin in the past. moto checks this for some cron expressions only.
+
+    https://github.com/getmoto/moto/pull/8172
+    """
+
+    def respond(response: Any) -> Any:
+        start, expression = response._get_param("StartDate"), response._get_param("ScheduleExpression")
+        if start is not None and not expression.startswith("at(") and float(start) < time.time() - LATE:
+            raise AwsError("ValidationException", "The StartDate you specify cannot be earlier than 5 minutes ago.")
+        return create(response)
 
     return respond
 

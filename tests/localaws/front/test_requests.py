@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from botocore.auth import S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localaws.front.application import _is_local
+from tests.support.refused import code
 from tests.support.running import RunningLocalAws, tracking_server
 
 MEGABYTE = 1024 * 1024
@@ -31,7 +32,8 @@ def signed(
     headers = dict(given.get("headers", {}))
     request = AWSRequest(method, f"{localaws.url}{path}", data=body, headers=headers)
     credentials = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
-    SigV4Auth(credentials, service, given.get("region", "us-east-1")).add_auth(request)
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(credentials, service, given.get("region", "us-east-1")).add_auth(request)
     return dict(request.headers)
 
 
@@ -389,3 +391,20 @@ def test_objects_keep_keys_with_characters_of_urls(localaws: RunningLocalAws) ->
         assert s3.get_object(Bucket="odd-keys", Key="copy")["Body"].read() == key.encode()
     with pytest.raises(ClientError, match="KeyTooLongError"):
         s3.put_object(Bucket="odd-keys", Key="\u00e9" * 513)
+
+
+@pytest.mark.parametrize("body", [b"x", bytes(20 * MEGABYTE)], ids=["small", "large"])
+def test_the_signature_is_checked_before_the_checksum_of_an_upload(localaws: RunningLocalAws, body: bytes) -> None:
+    bucket(localaws, f"order-{len(body)}")
+    wrong = {"Bucket": f"order-{len(body)}", "Key": "k", "Body": body, "ContentMD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+    thief = localaws.client("s3", aws_secret_access_key="wrong")
+    assert code(lambda: thief.put_object(**wrong)) == "SignatureDoesNotMatch"
+    assert code(lambda: localaws.client("s3").put_object(**wrong)) == "BadDigest"
+
+
+def test_s3_requires_the_hash_of_the_body(localaws: RunningLocalAws) -> None:
+    headers = {
+        name: value for name, value in signed(localaws, "GET", "/", service="s3").items() if "SHA256" not in name
+    }
+    answer = httpx.get(localaws.url, headers=headers)
+    assert (answer.status_code, "Missing required header" in answer.text) == (400, True)

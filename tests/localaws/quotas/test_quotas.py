@@ -57,6 +57,7 @@ def iam(localaws: RunningLocalAws) -> Any:
 def s3(localaws: RunningLocalAws) -> Any:
     client = localaws.client("s3")
     client.create_bucket(Bucket="quota-bucket")
+    client.delete_public_access_block(Bucket="quota-bucket")
     return client
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.iam import service_principals
 from tests.support.running import TRUST, RunningLocalAws
 
 ACCOUNT = "123456789012"
@@ -28,6 +29,7 @@ def known(localaws: RunningLocalAws) -> str:
     iam = localaws.client("iam")
     made = iam.create_role(RoleName="policy-known", Path="/team/", AssumeRolePolicyDocument=json.dumps(TRUST))
     localaws.client("s3").create_bucket(Bucket=BUCKET)
+    localaws.client("s3").delete_public_access_block(Bucket=BUCKET)
     return str(made["Role"]["Arn"])
 
 
@@ -82,6 +84,60 @@ def test_a_principal_that_does_not_exist_is_refused(
     put, code = PUT[service]
     found, message = refused(lambda: put(localaws, {"AWS": [known, name]}))
     assert (found, "principal" in message) == (code, True)
+
+
+@pytest.mark.parametrize("service", PUT)
+@pytest.mark.parametrize("name", ["sagemaker", "sagemakr.amazonaws.com", "stepfunctions.amazonaws.com"])
+def test_a_service_principal_that_does_not_exist_is_refused(
+    localaws: RunningLocalAws, known: str, service: str, name: str
+) -> None:
+    put, code = PUT[service]
+    found, message = refused(lambda: put(localaws, {"AWS": known, "Service": [name]}))
+    assert (found, "principal" in message) == (code, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "states.amazonaws.com",
+        "logs.us-east-1.amazonaws.com",
+        "delivery.logs.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+        "ec2.amazonaws.com.cn",
+        "elasticloadbalancing.amazonaws.com",
+    ],
+)
+def test_service_principals_that_exist(name: str) -> None:
+    assert service_principals.exists(name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Action": None}, "Missing required field Action"),
+        ({"Action": "s3:GetObject"}, "only specify STS"),
+        ({"Resource": "*"}, "Has prohibited field Resource"),
+        ({"Effect": "allow"}, "Invalid effect"),
+        ({"Efect": "Allow"}, "not known"),
+        ({"Principal": {"Federated": f"{IAM}:oidc"}}, "Federated principals"),
+        ({"Sid": "a b"}, "alpha-numeric"),
+    ],
+)
+def test_a_trust_policy_that_iam_refuses(localaws: RunningLocalAws, changed: dict[str, Any], message: str) -> None:
+    statement = {**TRUST["Statement"][0], **changed}  # type: ignore[dict-item]
+    policy = json.dumps({**TRUST, "Statement": [{name: value for name, value in statement.items() if value}]})
+    iam = localaws.client("iam")
+    found = refused(lambda: iam.create_role(RoleName="policy-refused", AssumeRolePolicyDocument=policy))
+    assert (found[0], message in found[1]) == ("MalformedPolicyDocument", True)
+
+
+@pytest.mark.parametrize("more", [{"Version": "2012-10-18"}, {"Statement": []}, {"Statement": 2 * [{"Sid": "a"}]}])
+def test_a_trust_policy_is_complete(localaws: RunningLocalAws, more: dict[str, Any]) -> None:
+    statements = [{**TRUST["Statement"][0], **one} for one in more.get("Statement", [{}])]  # type: ignore[dict-item]
+    policy = json.dumps({**TRUST, **more, "Statement": statements})
+    iam = localaws.client("iam")
+    found, _ = refused(lambda: iam.create_role(RoleName="policy-refused", AssumeRolePolicyDocument=policy))
+    assert found == "MalformedPolicyDocument"
 
 
 @pytest.mark.parametrize("service", PUT)

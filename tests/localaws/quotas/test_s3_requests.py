@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
+from botocore.config import Config
 
 from localaws.errors import AwsError
 from localaws.quotas.s3_buckets import check_retention, is_public
@@ -26,6 +28,11 @@ def s3(localaws: RunningLocalAws) -> Any:
     client.create_bucket(Bucket=BUCKET)
     client.put_object(Bucket=BUCKET, Key="k", Body=b"x")
     return client
+
+
+def cors(s3: Any, **more: Any) -> Any:
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "AllowedHeaders": ["*"], **more}
+    return s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -57,6 +64,35 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda s3: s3.put_bucket_acl(Bucket=BUCKET, ACL="public-read"),
         "AccessControlListNotSupported",
     ),
+    "private ACL of the bucket": (
+        lambda s3: s3.put_bucket_acl(Bucket=BUCKET, ACL="private"),
+        "AccessControlListNotSupported",
+    ),
+    "grant": (
+        lambda s3: s3.put_object(Bucket=BUCKET, Key="a", GrantRead=f"id={FOREIGN}"),
+        "AccessControlListNotSupported",
+    ),
+    "ACL of an object": (
+        lambda s3: s3.put_object_acl(Bucket=BUCKET, Key="k", ACL="bucket-owner-full-control"),
+        "AccessControlListNotSupported",
+    ),
+    "ACL of a new bucket": (
+        lambda s3: s3.create_bucket(Bucket=f"{BUCKET}-a", ACL="public-read"),
+        "InvalidBucketAclWithObjectOwnership",
+    ),
+    "public ACL of a new bucket": (
+        lambda s3: s3.create_bucket(Bucket=f"{BUCKET}-a", ACL="public-read", ObjectOwnership="ObjectWriter"),
+        "InvalidBucketAclWithBlockPublicAccessError",
+    ),
+    "region of a new bucket": (
+        lambda s3: s3.create_bucket(
+            Bucket=f"{BUCKET}-a", CreateBucketConfiguration={"LocationConstraint": "eu-west-9"}
+        ),
+        "InvalidLocationConstraint",
+    ),
+    "origin with two wildcards": (lambda s3: cors(s3, AllowedOrigins=["https://*.*"]), "InvalidRequest"),
+    "header with two wildcards": (lambda s3: cors(s3, AllowedHeaders=["*-a-*"]), "InvalidRequest"),
+    "exposed header with a wildcard": (lambda s3: cors(s3, ExposeHeaders=["x-amz-*"]), "InvalidRequest"),
     "1001 keys": (
         lambda s3: s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": str(key)} for key in range(1001)]}),
         "MalformedXML",
@@ -81,6 +117,28 @@ def test_accepts_what_s3_accepts(s3: Any, localaws: RunningLocalAws) -> None:
     owner = {"ExpectedBucketOwner": localaws.settings.account, "ExpectedSourceBucketOwner": localaws.settings.account}
     tag = s3.head_object(Bucket=BUCKET, Key="k")["ETag"]
     s3.copy_object(Bucket=BUCKET, Key="copy", CopySource=SOURCE, CopySourceIfMatch=tag, **owner)
+    cors(s3)
+
+
+def test_acls_that_are_not_public_are_accepted_where_writers_own_objects(s3: Any) -> None:
+    name = "s3-writers"
+    s3.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    s3.put_bucket_acl(Bucket=name, ACL="log-delivery-write")
+    assert code(lambda: s3.put_bucket_acl(Bucket=name, ACL="public-read")) == "AccessDenied"
+    everyone = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    assert code(lambda: s3.put_object(Bucket=name, Key="k", GrantRead=everyone)) == "AccessDenied"
+    s3.delete_public_access_block(Bucket=name)
+    s3.put_bucket_acl(Bucket=name, ACL="public-read")
+
+
+def test_a_bucket_of_another_region_is_named(localaws: RunningLocalAws, s3: Any) -> None:
+    theirs = localaws.client("s3", region_name="eu-west-1", config=Config(signature_version="s3v4"))
+    link = theirs.generate_presigned_url("list_objects_v2", Params={"Bucket": BUCKET})
+    answer = httpx.get(link)
+    assert (answer.status_code, answer.headers["x-amz-bucket-region"]) == (301, "us-east-1")
+    assert "<Code>PermanentRedirect</Code>" in answer.text
+    assert theirs.list_objects_v2(Bucket=BUCKET)["KeyCount"]  # SDKs follow the redirect.
+    assert theirs.get_bucket_location(Bucket=BUCKET)["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 @pytest.mark.parametrize(
@@ -94,8 +152,7 @@ def test_a_bucket_name_that_breaks_the_rules(name: str) -> None:
 def test_public_policies_are_blocked(s3: Any) -> None:
     s3.create_bucket(Bucket="s3-public")
     policy = document("*", resource="arn:aws:s3:::s3-public/*")
-    block = {"PublicAccessBlockConfiguration": {"BlockPublicPolicy": True}}
-    s3.put_public_access_block(Bucket="s3-public", **block)
+    assert all(s3.get_public_access_block(Bucket="s3-public")["PublicAccessBlockConfiguration"].values())
     assert code(lambda: s3.put_bucket_policy(Bucket="s3-public", Policy=policy)) == "AccessDenied"
     s3.put_public_access_block(Bucket="s3-public", PublicAccessBlockConfiguration={"BlockPublicPolicy": False})
     s3.put_bucket_policy(Bucket="s3-public", Policy=policy)

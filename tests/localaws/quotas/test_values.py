@@ -44,6 +44,10 @@ def target(number: int = 0, arn: str = QUEUE, **more: Any) -> dict[str, Any]:
     return {"Rule": "rule", "Targets": [{"Id": str(number), "Arn": arn, **more}]}
 
 
+def transformed(template: str, **paths: str) -> dict[str, Any]:
+    return target(InputTransformer={"InputPathsMap": {"a": "$.detail", **paths}, "InputTemplate": template})
+
+
 def redrive(count: Any) -> dict[str, Any]:
     return attribute(RedrivePolicy=json.dumps({"deadLetterTargetArn": QUEUE, "maxReceiveCount": count}))
 
@@ -96,7 +100,13 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     (events, "PutRule", expression("cron(0 1 * * ? *)"), expression("cron(0 1 * * * *)"), "ValidationException"),
     (events, "PutRule", expression(""), expression("at(2030-01-01T00:00:00)"), "ValidationException"),
     (events, "PutRule", pattern({"a": [{"prefix": "b"}]}), pattern({"a": [{"prefx": "b"}]}), "InvalidEventPattern"),
-    (events, "PutRule", pattern({"$or": [{"a": ["b"]}]}), pattern({"$or": [{"a": [{"b": 1}]}]}), "InvalidEventPatt"),
+    (
+        events,
+        "PutRule",
+        pattern({"$or": [{"a": ["b"]}, {"c": ["d"]}]}),
+        pattern({"$or": [{"a": [{"b": 1}]}]}),
+        "InvalidEventPatt",
+    ),
     (events, "PutTargets", target(Input="{}"), target(Input="{"), "JSON syntax error"),
     (events, "PutTargets", target(InputPath="$.a"), target(InputPath="$.a", Input="{}"), "Only one of"),
     (events, "PutTargets", target(arn=PROJECT, RoleArn="arn"), target(arn=PROJECT), "RoleArn is required"),
@@ -106,6 +116,24 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         target(9),
         {"Rule": "rule", "Targets": [*target(8)["Targets"], *target(9)["Targets"]]},
         "LimitExceededException",
+    ),
+    (events, "PutTargets", target(InputPath="$.a-b.c[0]"), target(InputPath="a"), "Invalid InputPath"),
+    (
+        events,
+        "PutTargets",
+        target(DeadLetterConfig={"Arn": QUEUE}),
+        target(DeadLetterConfig={"Arn": TOPIC}),
+        "not a standard SQS queue",
+    ),
+    (events, "PutTargets", transformed("<a> <aws.events.rule-name>"), transformed("<b>"), "invalid placeholder b"),
+    (events, "PutTargets", transformed("<a>"), transformed("<a>", a="$['a']"), "Invalid InputPath"),
+    (events, "PutTargets", transformed("<a>"), transformed("<aws.a>", **{"aws.a": "$"}), "reserved"),
+    (
+        events,
+        "PutTargets",
+        transformed("<a>", **{f"v{number}": "$" for number in range(99)}),
+        transformed("<a>", **{f"v{number}": "$" for number in range(100)}),
+        "more than 100",
     ),
     (ecr, "PutLifecyclePolicy", images({}, ANY), images(ANY, {}), "highest rulePriority"),
     (ecr, "PutLifecyclePolicy", images({**AGED, "countUnit": "days"}), images(AGED), "countUnit"),
