@@ -1,12 +1,19 @@
-"""Subscriptions and attributes of topics that SNS refuses.
+"""Subscriptions, messages, and attributes of topics and subscriptions that SNS refuses.
 
-Sources: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html (Protocol, Endpoint),
-https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html (AttributeName) and
-https://docs.aws.amazon.com/sns/latest/dg/fifo-topic-message-delivery.html (FIFO queues).
+Sources: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html (Protocol, Endpoint, Attributes),
+https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html (AttributeName),
+https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html (a topic that exists),
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (Message) and
+https://docs.aws.amazon.com/sns/latest/dg/fifo-topic-message-delivery.html (FIFO queues). The message about JSON:
+https://github.com/localstack/localstack (tests/aws/services/sns, compared with AWS).
 """
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from moto.core.utils import camelcase_to_underscores
 
 from localaws.errors import AwsError
 
@@ -32,18 +39,82 @@ FEEDBACK = re.compile(
 )
 
 
-def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse a subscription whose endpoint does not fit, and an attribute that topics do not have.
+DISPLAY_NAME = 100
+MESSAGE_BYTES = 262144
+# The values of an attribute of a topic or a subscription.
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "FilterPolicyScope": ("MessageAttributes", "MessageBody"),
+    "RawMessageDelivery": ("true", "false"),
+    "SignatureVersion": ("1", "2"),
+    "TracingConfig": ("Active", "PassThrough"),
+}
+JSON = ("DeliveryPolicy", "FilterPolicy", "RedrivePolicy")
+_SUBSCRIPTIONS = ("Subscribe", "SetSubscriptionAttributes")
+_TOPICS = ("CreateTopic", "SetTopicAttributes")
+
+
+def check(response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse a subscription whose endpoint does not fit, attributes that SNS does not take, and messages.
 
     Raises:
         AwsError: InvalidParameter.
     """
     if operation == "Subscribe":
         _check_subscription(given["Protocol"], given.get("Endpoint") or "", given["TopicArn"])
-    elif operation in ("CreateTopic", "SetTopicAttributes"):
-        for name in given.get("Attributes") or [given.get("AttributeName") or "Policy"]:
+    attributes = given.get("Attributes") or {given.get("AttributeName") or "Policy": given.get("AttributeValue") or ""}
+    if operation in _TOPICS:
+        for name in attributes:
             if name not in ATTRIBUTES and not FEEDBACK.fullmatch(name):
                 raise AwsError("InvalidParameter", "Invalid parameter: AttributeName")
+    if operation in (*_TOPICS, *_SUBSCRIPTIONS):
+        for name, value in attributes.items():
+            _check_attribute(name, value)
+    if operation == "CreateTopic":
+        _check_same(response, given["Name"], given.get("Attributes") or {})
+    if operation == "Publish":
+        message = given.get("Message") or ""
+        if not message:
+            raise AwsError("InvalidParameter", "Invalid parameter: Empty message")
+        if len(message.encode()) > MESSAGE_BYTES:
+            raise AwsError("InvalidParameter", "Invalid parameter: Message too long")
+        if given.get("MessageStructure") == "json" and "default" not in (_parsed(message) or {}):
+            problem = "No default entry in JSON message body"
+            raise AwsError("InvalidParameter", f"Invalid parameter: Message Structure - {problem}")
+
+
+def _check_attribute(name: str, value: str) -> None:
+    if value and name in VALUES and value.lower() not in [one.lower() for one in VALUES[name]]:
+        raise AwsError("InvalidParameter", f"Invalid parameter: {name}: {value} is none of {', '.join(VALUES[name])}.")
+    if name == "DisplayName" and len(value) > DISPLAY_NAME:
+        raise AwsError("InvalidParameter", f"Invalid parameter: DisplayName has more than {DISPLAY_NAME} characters.")
+    if name not in JSON or not value:
+        return
+    parsed = _parsed(value)
+    if parsed is None:
+        raise AwsError("InvalidParameter", f"Invalid parameter: {name}: failed to parse JSON.")
+    queue = str(parsed.get("deadLetterTargetArn") or "")
+    if name == "RedrivePolicy" and not re.fullmatch(ENDPOINTS["sqs"], queue, re.ASCII):
+        raise AwsError("InvalidParameter", "Invalid parameter: RedrivePolicy: deadLetterTargetArn is not a queue.")
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """The JSON object of a text; None if it is not one."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _check_same(response: Any, name: str, attributes: dict[str, str]) -> None:
+    """A topic that exists is returned only if the request's attributes are the topic's."""
+    topics = response.backend.topics
+    held = topics.get(f"arn:{response.partition}:sns:{response.region}:{response.current_account}:{name}")
+    for attribute, value in attributes.items():
+        former = str(getattr(held, camelcase_to_underscores(attribute), None))
+        if held is not None and former != value and (_parsed(value) is None or _parsed(former) != _parsed(value)):
+            message = "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
+            raise AwsError("InvalidParameter", message)
 
 
 def _check_subscription(protocol: str, endpoint: str, topic: str) -> None:

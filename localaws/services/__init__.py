@@ -19,6 +19,7 @@ from localaws.services import (
     s3,
     sagemaker,
     scheduler,
+    sns,
     sqs,
 )
 from localaws.services.context import ServiceContext
@@ -34,6 +35,7 @@ SERVICES = (
     s3,
     sagemaker,
     scheduler,
+    sns,
     sqs,
 )
 

@@ -15,8 +15,14 @@ PROJECT = "arn:aws:codebuild:us-east-1:123456789012:project/p"
 HELD = SimpleNamespace(tier="Advanced")
 RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
 BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
+TOPICS = {"arn:aws:sns:us-east-1:123456789012:held": SimpleNamespace(display_name="a", policy='{"a":1}')}
 RESPONSE = SimpleNamespace(
-    ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}), events_backend=SimpleNamespace(event_buses=BUSES)
+    ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}),
+    events_backend=SimpleNamespace(event_buses=BUSES),
+    backend=SimpleNamespace(topics=TOPICS),
+    partition="aws",
+    region="us-east-1",
+    current_account="123456789012",
 )
 
 
@@ -30,6 +36,14 @@ def parameter(name: str = "/a/b", value: str = "v", **more: Any) -> dict[str, An
 
 def subscription(protocol: str, endpoint: str) -> dict[str, Any]:
     return {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
+
+
+def topic(name: str = "new", **attributes: str) -> dict[str, Any]:
+    return {"Name": name, "Attributes": attributes}
+
+
+def subscribed(**attributes: str) -> dict[str, Any]:
+    return {**subscription("sqs", QUEUE), "Attributes": attributes}
 
 
 def pattern(given: Any) -> dict[str, Any]:
@@ -87,13 +101,37 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         subscription("slack", "a"),
         "does not support|Does not support",
     ),
-    (sns, "CreateTopic", attribute(DisplayName="a"), attribute(Color="a"), "InvalidParameter"),
+    (sns, "CreateTopic", topic(DisplayName="a"), topic(Color="a"), "InvalidParameter"),
     (
         sns,
         "SetTopicAttributes",
         {"AttributeName": "SQSFailureFeedbackRoleArn"},
         {"AttributeName": "Color"},
         "InvalidParameter",
+    ),
+    (sns, "CreateTopic", topic(SignatureVersion="2"), topic(SignatureVersion="3"), "InvalidParameter"),
+    (sns, "CreateTopic", topic(TracingConfig="Active"), topic(TracingConfig="On"), "InvalidParameter"),
+    (sns, "CreateTopic", topic(DisplayName="a" * 100), topic(DisplayName="a" * 101), "InvalidParameter"),
+    (sns, "CreateTopic", topic(DeliveryPolicy="{}"), topic(DeliveryPolicy="{"), "failed to parse JSON"),
+    (sns, "CreateTopic", topic("held", DisplayName="a"), topic("held", DisplayName="b"), "already exists"),
+    (sns, "CreateTopic", topic("held", Policy='{ "a": 1 }'), topic("held", Policy="{}"), "already exists"),
+    (sns, "Subscribe", subscribed(FilterPolicy='{"a": ["b"]}'), subscribed(FilterPolicy="x"), "failed to parse JSON"),
+    (sns, "Subscribe", subscribed(RawMessageDelivery="true"), subscribed(RawMessageDelivery="yes"), "InvalidParam"),
+    (
+        sns,
+        "SetSubscriptionAttributes",
+        {"AttributeName": "RedrivePolicy", "AttributeValue": json.dumps({"deadLetterTargetArn": QUEUE})},
+        {"AttributeName": "RedrivePolicy", "AttributeValue": json.dumps({"deadLetterTargetArn": TOPIC})},
+        "is not a queue",
+    ),
+    (sns, "Publish", {"Message": "x" * 262144}, {"Message": "x" * 262145}, "too long"),
+    (sns, "Publish", {"Message": "x"}, {"Message": ""}, "Empty message"),
+    (
+        sns,
+        "Publish",
+        {"Message": '{"default": "a"}', "MessageStructure": "json"},
+        {"Message": '{"email": "a"}', "MessageStructure": "json"},
+        "No default entry",
     ),
     (events, "PutRule", expression("rate(1 hour)"), expression("rate(1 hours)"), "ValidationException"),
     (events, "PutRule", expression("rate(5 hours)"), expression("rate(5 hour)"), "ValidationException"),

@@ -1,0 +1,32 @@
+"""SNS: a message that one subscriber cannot take reaches the others, and Publish succeeds.
+
+Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html (SNS delivers after Publish has
+answered; a deleted subscriber is an error of the delivery).
+"""
+
+import logging
+from functools import wraps
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from localaws.moto_methods import original
+from localaws.services.context import ServiceContext
+
+log = logging.getLogger(__name__)
+
+
+def install(_context: ServiceContext) -> None:
+    """Changes moto's SNS."""
+    from moto.sns.models import Subscription
+
+    publish = original(Subscription.publish)
+
+    @wraps(publish)
+    def deliver(self: Any, *given: Any, **named: Any) -> None:
+        try:
+            publish(self, *given, **named)
+        except ServiceException as error:
+            log.warning("The message to %s could not be delivered to %s: %s", self.topic.arn, self.endpoint, error)
+
+    Subscription.publish = deliver
