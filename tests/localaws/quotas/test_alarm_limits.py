@@ -1,9 +1,11 @@
 """CloudWatch's limits of an alarm."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.core.utils import utcnow
 
 from localaws.errors import AwsError
 from localaws.quotas.cloudwatch import check
@@ -45,12 +47,32 @@ MATH = {"AlarmName": "alarm", "EvaluationPeriods": 3, "Threshold": 0.0, "Metrics
             {"OKActions": [TOPIC.replace("eu-west-1", "us-east-1")]},
             "Invalid region us-east-1 specified",
         ),
+        ({"OKActions": [TOPIC.replace(":sns:", ":sqs:")]}, "Invalid or unsupported target"),
+        ({"Statistic": None, "ExtendedStatistic": "p101"}, "ExtendedStatistic is not supported"),
         ({"AlarmActions": [TOPIC.replace("arn:aws:", "arn:aws-cn:")]}, "Invalid partition aws-cn specified"),
     ],
 )
 def test_an_alarm_that_cloudwatch_refuses_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(AwsError, match=message):
         check(HERE, "PutMetricAlarm", ALARM | changed)
+
+
+DATA: dict[str, Any] = {"Namespace": "own", "MetricData": [{"MetricName": "m", "Value": 1, "Timestamp": utcnow()}]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Namespace": "AWS/EC2"}, "Namespace is invalid"),
+        ({"MetricData": 1001 * DATA["MetricData"]}, "greater than 1000"),
+        ({"MetricData": [{"MetricName": "m", "Timestamp": utcnow() - timedelta(days=15)}]}, "two weeks"),
+        ({"MetricData": [{"MetricName": "m", "Timestamp": utcnow() + timedelta(hours=3)}]}, "two hours"),
+    ],
+)
+def test_values_that_cloudwatch_refuses(changed: dict[str, Any], message: str) -> None:
+    check(HERE, "PutMetricData", DATA)
+    with pytest.raises(AwsError, match=f"InvalidParameterValue.*{message}"):
+        check(HERE, "PutMetricData", DATA | changed)
 
 
 def test_an_alarm_on_a_promql_query_is_not_implemented() -> None:
@@ -67,6 +89,9 @@ def test_an_alarm_on_a_promql_query_is_not_implemented() -> None:
         {"EvaluationPeriods": 288},
         {"Period": 3600, "EvaluationPeriods": 168},
         {"Period": 10},
+        {"Statistic": None, "ExtendedStatistic": "p99.9"},
+        {"Statistic": None, "ExtendedStatistic": "TM(10%:90%)"},
+        {"AlarmActions": ["arn:aws:automate:eu-west-1:ec2:stop"]},
         {"DatapointsToAlarm": 3},
     ],
 )
@@ -82,6 +107,10 @@ def test_an_alarm_at_the_limits_is_accepted(changed: dict[str, Any]) -> None:
         ({"Metrics": [RATE, {**SUM, "Id": "Sum"}]}, "begin with a lowercase letter"),
         ({"Metrics": [RATE, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics"),
         ({"Metrics": [SUM]}, "Exactly one of Metrics"),
+        ({"Metrics": [{**RATE, "Expression": "sum /"}, SUM]}, "Error in expression 'rate': Unexpected end"),
+        ({"Metrics": [{**RATE, "Expression": "SEARCH('a', 'Sum')"}, SUM]}, "SEARCH is not supported"),
+        ({"Metrics": [RATE, {**SUM, "MetricStat": {**STAT, "Stat": "Median"}}]}, "Stat is not supported"),
+        ({"Metrics": [RATE, {**SUM, "MetricStat": {**STAT, "Period": 61}}]}, "a multiple of 60"),
         ({"Metrics": [BAND, SUM], "ThresholdMetricId": "band"}, "Exactly one of Metrics"),
         ({"Metrics": [BAND, {**SUM, "ReturnData": True}]}, "Exactly one of Metrics"),
         ({"Metrics": [{**SUM, "Expression": "sum"}]}, "either Expression or MetricStat"),
