@@ -1,6 +1,7 @@
 """CodeBuild: adds UpdateProject, the check of the service role, projects without a source, and builds that run."""
 
 import json
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -38,6 +39,7 @@ def install(context: ServiceContext) -> None:
 
     @wraps(create)
     def create_project(self: Any) -> Any:
+        _check_project(self._get_param)
         check_role(self)
         answer = create(self)
         limit = self._get_param("concurrentBuildLimit")
@@ -52,6 +54,7 @@ def install(context: ServiceContext) -> None:
         project = self.codebuild_backend.codebuild_projects.get(name)
         if project is None:
             raise ResourceNotFoundException(f"Project cannot be found: {name}")
+        _check_project(self._get_param)
         check_role(self)
         given = {field: self._get_param(field) for field in FIELDS}
         project.project_metadata.update({field: value for field, value in given.items() if value is not None})
@@ -73,6 +76,24 @@ def install(context: ServiceContext) -> None:
     CodeBuildResponse.update_project = update_project
     _allow_no_source()
     _run_builds(context.builds)
+
+
+def _check_project(get: Callable[[str], Any]) -> None:
+    """Refuse a project without what its types need.
+
+    Sources: API_ProjectSource, API_ProjectCache, API_S3LogsConfig, and
+    https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/codebuild_project
+    """
+    source, cache = get("source") or {}, get("cache") or {}
+    logs = (get("logsConfig") or {}).get("s3Logs") or {}
+    for wrong, message in (
+        (source.get("type") == "NO_SOURCE" and not source.get("buildspec"), "NO_SOURCE needs a buildspec"),
+        (cache.get("type") == "LOCAL" and not cache.get("modes"), "a local cache needs modes"),
+        (cache.get("type") == "S3" and not cache.get("location"), "a cache in S3 needs a location"),
+        (logs.get("status") == "ENABLED" and not logs.get("location"), "logs in S3 need a location"),
+    ):
+        if wrong:
+            raise AwsError("InvalidInputException", f"Invalid project: {message}.")
 
 
 def _allow_no_source() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from localaws.services import state_paths
 from localaws.services.scheduler_targets import has_action
 
 NAME = 80
@@ -18,8 +19,13 @@ _ACTION = re.compile(
 )
 
 
-def problems(machine: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a state machine, or with a branch of a state, that moto's parser takes."""
+def problems(machine: dict[str, Any], language: str = "JSONPath") -> Iterator[str]:
+    """What is wrong with a state machine, or with a branch of a state, that moto's parser takes.
+
+    Args:
+        language: the query language of the state around a branch.
+    """
+    language = machine.get("QueryLanguage", language)
     states = machine["States"]
     named = [machine["StartAt"], *(target for state in states.values() for target in _targets(state))]
     for missing in sorted(set(named) - set(states)):
@@ -28,9 +34,11 @@ def problems(machine: dict[str, Any]) -> Iterator[str]:
         if len(name) > NAME:
             yield f"SCHEMA_VALIDATION_FAILED: The name {name[:NAME]}… has more than {NAME} characters"
         yield from (f"SCHEMA_VALIDATION_FAILED: {one} at /States/{name}" for one in _of_state(state))
+        if state.get("QueryLanguage", language) == "JSONPath":
+            yield from (f"SCHEMA_VALIDATION_FAILED: {one} at /States/{name}" for one in state_paths.problems(state))
         inner = state.get("ItemProcessor") or state.get("Iterator")
         for branch in [*state.get("Branches", []), *([inner] if inner else [])]:
-            yield from problems(branch)
+            yield from problems(branch, language)
 
 
 def _of_state(state: dict[str, Any]) -> Iterator[str]:
@@ -45,6 +53,9 @@ def _of_state(state: dict[str, Any]) -> Iterator[str]:
     for field in ("TimeoutSeconds", "HeartbeatSeconds"):
         if isinstance(state.get(field), int) and state[field] < 1:
             yield f"{field} must be positive"
+    for field in ("Retry", "Catch"):
+        if any("States.ALL" in rule["ErrorEquals"] for rule in state.get(field, [])[:-1]):
+            yield f"States.ALL must be in the last rule of {field}"
     resource = str(state.get("Resource") or "")
     found = _ACTION.fullmatch(resource)
     if ":::aws-sdk:" in resource and (not found or not has_action(found["service"], found["action"])):

@@ -90,6 +90,7 @@ def _creation(method: Any, machines: StateMachines) -> Any:
         name, definition, role = (response._get_param(key) or "" for key in ("name", "definition", "roleArn"))
         arn = f"arn:aws:states:{response.region}:{response.current_account}:stateMachine:{name}"
         _check(definition)
+        _check_logging(response)
         machines.check_role(role, arn)
         for machine in response.stepfunction_backend.state_machines:
             if machine.arn == arn and (machine.definition, machine.roleArn) != (definition, role):
@@ -107,6 +108,7 @@ def _update(method: Any, machines: StateMachines) -> Any:
         definition, role = response._get_param("definition"), response._get_param("roleArn")
         if definition is not None:
             _check(definition)
+        _check_logging(response)
         if role:
             machines.check_role(role, response._get_param("stateMachineArn"))
         return moto(response)
@@ -140,6 +142,14 @@ def _check(definition: str) -> None:
     problem = _problem(definition)
     if problem:
         raise AwsError("InvalidDefinition", f"Invalid State Machine Definition: {problem}")
+
+
+def _check_logging(response: Any) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_LoggingConfiguration.html (destinations)."""
+    given = response._get_param("loggingConfiguration") or {}
+    if given.get("level", "OFF") != "OFF" and not given.get("destinations"):
+        message = "Invalid Logging Configuration: Must specify exactly one Log Destination."
+        raise AwsError("InvalidLoggingConfiguration", message)
 
 
 def _problem(definition: str) -> str:

@@ -25,6 +25,15 @@ def found(**states: dict[str, Any]) -> str:
         ({"Type": "Choice", "Choices": [RULE]}, "needs Choices"),
         ({"Type": "Choice", "Choices": [{**RULE, "Next": "C"}]}, "Missing 'Next' target: C"),
         ({**TASK, "TimeoutSeconds": 0}, "must be positive"),
+        ({**TASK, "Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["a"]}]}, "last rule of Retry"),
+        ({**PASS, "InputPath": "$.["}, "not a valid JSONPath: InputPath"),
+        ({**PASS, "OutputPath": "$.x y"}, "not a valid JSONPath"),
+        ({**PASS, "ResultPath": "$.a[*]"}, "not a Reference Path"),
+        ({**PASS, "Parameters": {"a": [{"b.$": "x"}]}}, "must be a valid JSONPath or a valid intrinsic function call"),
+        ({**PASS, "Parameters": {"a.$": 5}}, "field 'a.$' must be"),
+        ({**PASS, "Parameters": {"a.$": "States.Foo($.x)"}}, "intrinsic function"),
+        ({**PASS, "Parameters": {"a.$": "States.Format('{}', States.UUID()"}}, "intrinsic function"),
+        ({"Type": "Choice", "Choices": [{"Not": {**RULE, "Variable": "a"}, "Next": "A"}]}, "not a valid JSONPath"),
         ({**TASK, "Resource": "arn:aws:states:::aws-sdk:sagemaker:stopServer"}, "is not recognized"),
         ({**TASK, "Resource": "arn:aws:states:::aws-sdk:sagemaker:StopMlflowTrackingServer"}, "is not recognized"),
         ({**PASS, "Type": "Parallel", "Branches": [{"StartAt": "X", "States": {"Y": PASS}}]}, "target: X"),
@@ -33,6 +42,30 @@ def found(**states: dict[str, Any]) -> str:
 )
 def test_refuses(state: dict[str, Any], message: str) -> None:
     assert message in found(A=state)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "$",
+        "$$.Execution.Id",
+        "$variable.a",
+        "$.a-b.c[0]['d e'].größe",
+        "$..a[?(@.b > 1)]",
+        "$.a[0:2].*",
+        "$.a.length()",
+        "States.Format('a) {}', $.x)",
+        "States.ArrayGetItem(States.StringSplit($.a, '/'), 0)",
+    ],
+)
+def test_accepts_a_path(path: str) -> None:
+    assert found(A={**PASS, "Parameters": {"a.$": path}}) == ""
+
+
+def test_a_jsonata_state_has_no_paths() -> None:
+    assert found(A={**PASS, "QueryLanguage": "JSONata", "InputPath": "x"}) == ""
+    machine = {"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {**PASS, "Parameters": {"a.$": "x"}}}}
+    assert not list(problems(machine))
 
 
 def test_a_name_has_at_most_80_characters() -> None:
