@@ -8,16 +8,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import yaml
+from moto.cloudformation import models, responses
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Event, Stack
 from moto.cloudformation.parsing import OutputMap
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult
 
-from localaws.errors import AwsError
+from localaws.iam.trust import Service
 from localaws.moto_methods import original
-from localaws.services import stack_parameters, stack_policy
+from localaws.services import stack_parameters, stack_policy, stack_requests, stack_template
 from localaws.services.context import ServiceContext
 from localaws.services.mlflow_app_resource import MlflowAppResource, ResourceError
 
@@ -35,58 +35,38 @@ def install(context: ServiceContext) -> None:
     CloudFormationBackend.describe_stacks = _advancing(CloudFormationBackend.describe_stacks)
     CloudFormationBackend.delete_stack = _protected(CloudFormationBackend.delete_stack)
     CloudFormationResponse.update_termination_protection = _protect
-    for name in ("create_stack", "update_stack"):
-        setattr(CloudFormationResponse, name, _checked(original(getattr(CloudFormationResponse, name))))
-    for name in ("create_change_set", "validate_template"):
-        setattr(CloudFormationResponse, name, _without_aliases(original(getattr(CloudFormationResponse, name))))
+    models.yaml = responses.yaml = stack_template.Yaml
+
+    def check_role(response: Any, role: str) -> None:
+        stack = f"arn:aws:cloudformation:{response.region}:{response.current_account}:stack/*"
+        context.principals.check_trust(role, _CLOUDFORMATION, stack)
+
+    for name in ("create_stack", "update_stack", "create_change_set", "validate_template"):
+        setattr(CloudFormationResponse, name, _checked(original(getattr(CloudFormationResponse, name)), check_role))
 
 
-def _checked(method: Method) -> Method:
-    """Check parameters and capabilities against a template in the request; moto returns the error of an invalid one."""
+def _checked(method: Method, check_role: Callable[[Any, str], None]) -> Method:
+    """Check the template, its parameters, the capabilities and the role of a request."""
 
     @wraps(method)
     def step(self: Any) -> Any:
-        refuse_aliases(self._get_param("TemplateBody") or "{}")
-        try:
-            template = Stack.parse_template(self._get_param("TemplateBody") or "{}")
-        except Exception:  # The parsers of YAML and JSON raise many kinds of errors.
-            template = None
-        if isinstance(template, dict) and template:
+        text = stack_requests.template_of(self)
+        template = stack_template.parse(text)
+        stack_template.check(template)
+        if method.__name__ != "validate_template":
             listed = self._get_param("Parameters", [])
             pairs = [(one.get("ParameterKey"), one.get("ParameterValue")) for one in listed]
             given = {key: value for key, value in pairs if key and value is not None}
             stack_parameters.check_parameters(template, given)
             stack_parameters.check_capabilities(template, self._get_param("Capabilities", []))
+        role = self._get_param("RoleARN")
+        if role:
+            check_role(self, role)
+        if method.__name__ == "update_stack":
+            stack_requests.check_change(self, template)
         return method(self)
 
     return step
-
-
-def _without_aliases(method: Method) -> Method:
-    @wraps(method)
-    def step(self: Any) -> Any:
-        refuse_aliases(self._get_param("TemplateBody") or "{}")
-        return method(self)
-
-    return step
-
-
-def refuse_aliases(template: str) -> None:
-    """Refuse YAML whose parts refer to each other. A small template could so take all memory.
-
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html. The message is
-    the one of ValidateTemplate, as its users report it.
-
-    Raises:
-        AwsError: ValidationError.
-    """
-    try:
-        aliased = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(template, yaml.SafeLoader))
-    except yaml.YAMLError:  # moto returns the error.
-        return
-    if aliased:
-        message = "Template error: YAML aliases are not allowed in CloudFormation templates"
-        raise AwsError("ValidationError", message)
 
 
 def _rolled_back(create: Method) -> Method:
@@ -214,5 +194,9 @@ def _report(stack: Any, status: str, error: ResourceError) -> None:
         stack.events.append(event)
 
 
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
+_CLOUDFORMATION = Service(
+    "cloudformation.amazonaws.com", "ValidationError", "Role {role} is invalid or cannot be assumed"
+)
 _TYPE = MlflowAppResource.cloudformation_type()
 _FAILED = "The following resource(s) failed to be {}."

@@ -39,7 +39,8 @@ def check_parameters(template: dict[str, Any], given: Parameters) -> None:
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise AwsError("ValidationError", f"Parameters: [{', '.join(unknown)}] do not exist in the template")
-    for name, value in given.items():
+    defaults = {name: rule["Default"] for name, rule in declared.items() if _mapping(rule).get("Default") is not None}
+    for name, value in {**defaults, **given}.items():
         if value is None:  # The previous value is used.
             continue
         rule = _mapping(declared[name])
