@@ -105,7 +105,7 @@ def check_retention(held: Any, mode: str | None, until: str | None) -> None:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html ("its retention mode can't be changed, and
     its retention period can't be shortened")
     """
-    if until and _time(until) <= datetime.now(UTC):
+    if until and is_past(until):
         raise AwsError("InvalidArgument", "The retain until date must be in the future!")
     locked = held is not None and held.lock_mode == "COMPLIANCE" and held.lock_until
     if locked and (mode != "COMPLIANCE" or not until or _time(until) < _time(held.lock_until)):
@@ -136,6 +136,11 @@ def _is_for_everyone(statement: dict[str, Any]) -> bool:
             if key.lower() in _FIXING and not any(set("*?$") & set(str(text)) for text in texts(value)):
                 return False
     return True
+
+
+def is_past(text: str) -> bool:
+    """Whether a date of retention has passed."""
+    return _time(text) <= datetime.now(UTC)
 
 
 def _time(text: str) -> datetime:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from moto.s3.responses import S3Response
 
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
-from localaws.quotas import key_states, s3_acls
+from localaws.quotas import key_states, s3_acls, s3_bodies, s3_uploads
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the bytes of all names and values.
 METADATA = "x-amz-meta-"
@@ -66,7 +66,10 @@ def check(call: Call) -> None:
     _check_owner(call.headers.get("x-amz-source-expected-bucket-owner"), source)
     if call.operation == "DeleteObjects" and (call.body or b"").count(b"<Object>") > DELETED:
         raise AwsError("MalformedXML", f"A request deletes at most {DELETED} objects.")
+    s3_uploads.check(call, _bucket(bucket))
+    _check_listing(call)
     if call.method in ("PUT", "POST"):
+        s3_bodies.check(call)
         _check_values(call)
         _check_encryption(call.headers)
         s3_acls.check(call, _bucket(bucket))
@@ -96,6 +99,19 @@ def _check_values(call: Call) -> None:
         if value and value not in member.metadata["enum"] and not (header == "x-amz-acl" and value in CANNED):
             message = f"The value {value} of {header} is not one of {', '.join(member.metadata['enum'])}."
             raise AwsError(INVALID.get(header, "InvalidArgument"), message)
+
+
+def _check_listing(call: Call) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
+    query = dict(parse_qsl(call.query, keep_blank_values=True)) if call.operation.startswith("List") else {}
+    for name in ("max-keys", "max-parts", "max-uploads"):
+        count = query.get(name, "0")
+        if not re.fullmatch(r"-?\d{1,10}", count, re.ASCII):
+            raise AwsError("InvalidArgument", f"Provided {name} not an integer or within integer range")
+        if int(count) < 0:
+            raise AwsError("InvalidArgument", f"Argument {name} must be an integer between 0 and 2147483647")
+    if query.get("encoding-type", "url") != "url":
+        raise AwsError("InvalidArgument", "Invalid Encoding Method specified in Request")
 
 
 def _check_encryption(headers: Mapping[str, str]) -> None:
@@ -145,6 +161,10 @@ def _check_metadata(headers: Mapping[str, str]) -> None:
 
 def _source(call: Call) -> tuple[str, str]:
     """The bucket and the key that are copied; the key is quoted, and may end in a version."""
+    source = unquote(call.headers.get("x-amz-copy-source", "")).lstrip("/")
+    if source and "/" not in source and not source.startswith("arn:"):
+        message = "Invalid copy source object key"
+        raise AwsError("InvalidArgument", message)
     bucket, _, key = call.headers.get("x-amz-copy-source", "").lstrip("/").partition("/")
     return unquote(bucket), key
 

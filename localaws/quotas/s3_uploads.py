@@ -1,0 +1,63 @@
+"""What S3 refuses in uploads: parts and their order, conditions, and object lock.
+
+Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html (part numbers),
+API_CompleteMultipartUpload (errors), https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+(If-None-Match takes only *) and API_PutObject (x-amz-object-lock-*).
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from localaws.call import Call
+from localaws.errors import AwsError
+from localaws.quotas.s3_buckets import is_past
+
+PARTS = range(1, 10001)
+_NUMBER = re.compile(rb"<PartNumber>\s*(\d{1,9})\s*</PartNumber>")
+_OF_UPLOADS = frozenset(
+    {"AbortMultipartUpload", "CompleteMultipartUpload", "ListParts", "UploadPart", "UploadPartCopy"}
+)
+_MODE, _UNTIL = "x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"
+
+
+def check(call: Call, bucket: Any) -> None:
+    """Refuse an upload.
+
+    Args:
+        bucket: moto's; None if it does not exist.
+
+    Raises:
+        AwsError: with S3's code.
+    """
+    if call.operation in _OF_UPLOADS and bucket is not None:
+        _check_upload(call, bucket)
+    if call.operation == "PutObject" and call.headers.get("if-none-match", "*") != "*":
+        message = "A header you provided implies functionality that is not implemented"
+        raise AwsError("NotImplemented", message, 501)
+    if call.operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
+        _check_lock(call)
+
+
+def _check_upload(call: Call, bucket: Any) -> None:
+    query = dict(parse_qsl(call.query, keep_blank_values=True))
+    number = query.get("partNumber", "")
+    if call.operation.startswith("UploadPart") and (not number.isdecimal() or int(number) not in PARTS):
+        raise AwsError("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+    upload = bucket.multiparts.get(query.get("uploadId"))
+    if upload is None or upload.key_name != call.parameters.get("Key"):
+        message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+        raise AwsError("NoSuchUpload", f"{message}aborted or completed.", 404)
+    numbers = [int(one) for one in _NUMBER.findall(call.body or b"")]
+    if call.operation == "CompleteMultipartUpload" and numbers != sorted(set(numbers)):
+        message = "The list of parts was not in ascending order. Parts must be ordered by part number."
+        raise AwsError("InvalidPartOrder", message)
+
+
+def _check_lock(call: Call) -> None:
+    mode, until = call.headers.get(_MODE), call.headers.get(_UNTIL)
+    if bool(mode) != bool(until):
+        message = f"{_UNTIL} and {_MODE} must both be supplied"
+        raise AwsError("InvalidArgument", message)
+    if until and is_past(until):
+        raise AwsError("InvalidArgument", "The retain until date must be in the future!")
