@@ -121,25 +121,33 @@ def check_keys(account: str, region: str, given: Any) -> None:
     Raises:
         AwsError: ValidationException.
     """
+    for key in _keys(given):
+        problem = key_problem(account, region, key)
+        if problem:
+            raise refusal(problem)
+
+
+def key_problem(account: str, region: str, key: str) -> str:
+    """Why a key cannot be used; empty if it can. Keys of other accounts count as usable.
+
+    Args:
+        key: an id, an alias, or the ARN of one of them.
+    """
     from moto.kms.models import kms_backends
 
-    for key in _keys(given):
-        parts = key.split(":")
-        if len(parts) > 5 and (parts[3], parts[4]) != (region, account):
-            if parts[4] == account:
-                raise refusal(f"The KMS key {key} is not in the region {region}.")
-            continue
-        backend = kms_backends[account][region]
-        name = parts[-1].removeprefix("key/")
-        # AWS creates its own keys, such as alias/aws/s3, at their first use.
-        if name.startswith("alias/aws/"):
-            continue
-        unknown = name.startswith("alias/") and not backend.alias_exists(name)
-        found = None if unknown else backend.keys.get(backend.any_id_to_key_id(name))
-        if found is None:
-            raise refusal(f"The KMS key {key} does not exist.")
-        if found.key_state != "Enabled":
-            raise refusal(f"The KMS key {key} is not usable: its state is {found.key_state}.")
+    parts = key.split(":")
+    if len(parts) > 5 and (parts[3], parts[4]) != (region, account):
+        return f"The KMS key {key} is not in the region {region}." if parts[4] == account else ""
+    backend = kms_backends[account][region]
+    name = parts[-1].removeprefix("key/")
+    # AWS creates its own keys, such as alias/aws/s3, at their first use.
+    if name.startswith("alias/aws/"):
+        return ""
+    unknown = name.startswith("alias/") and not backend.alias_exists(name)
+    found = None if unknown else backend.keys.get(backend.any_id_to_key_id(name))
+    if found is None:
+        return f"The KMS key {key} does not exist."
+    return "" if found.key_state == "Enabled" else f"The KMS key {key} is not usable: its state is {found.key_state}."
 
 
 def check_volume_key(instance_type: str | None, given: dict[str, Any]) -> None:

@@ -110,6 +110,9 @@ def _check_model(service: str, protocol: str, operation: str, given: dict[str, A
         check_model(service, operation, given)
     except AwsError as error:
         if error.code == "ValidationException":
+            if service == "sqs" and "'attributes'" in error.message:
+                # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+                raise AwsError("InvalidAttributeName", error.message) from None
             error.code = MODEL_ERRORS.get(service) or ("ValidationError" if protocol == "query" else error.code)
         raise
 

@@ -1,6 +1,7 @@
-"""Lifecycle policies that ECR refuses.
+"""Lifecycle policies and keys that ECR refuses.
 
-Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
+Sources: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html and
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html (KmsException)
 """
 
 import json
@@ -8,26 +9,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.errors import AwsError
+from localaws.references import key_problem
 
 _LISTS = ("tagPrefixList", "tagPatternList")
 
 
-def check(_response: Any, operation: str, given: dict[str, Any]) -> None:
-    """Refuse rules that contradict each other or lack a part. moto checks the types.
+def check(response: Any, operation: str, given: dict[str, Any]) -> None:
+    """Refuse rules that contradict each other or lack a part, of which moto checks the types, and unusable keys.
 
     Raises:
-        AwsError: InvalidParameterException.
+        AwsError: InvalidParameterException or KmsException.
     """
+    key = (given.get("encryptionConfiguration") or {}).get("kmsKey")
+    problem = key_problem(response.current_account, response.region, key) if key else ""
+    if problem:
+        raise AwsError("KmsException", problem)
     if operation != "PutLifecyclePolicy":
         return
     try:
         rules = json.loads(given["lifecyclePolicyText"])["rules"]
-        problem = next(_problems(rules), None)
+        wrong = next(_problems(rules), None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # moto returns the error.
-    if problem:
+    if wrong:
         message = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint:"
-        raise AwsError("InvalidParameterException", f"{message} 'Lifecycle policy validation failure: {problem}'")
+        raise AwsError("InvalidParameterException", f"{message} 'Lifecycle policy validation failure: {wrong}'")
 
 
 def _problems(rules: list[dict[str, Any]]) -> Iterator[str]:

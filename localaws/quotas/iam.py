@@ -37,6 +37,9 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
         attached = set(role.managed_policies) if role else set()
         over = given["PolicyArn"] not in attached and len(attached) >= POLICIES_PER_ROLE
         _limit(over, f"PoliciesPerRole: {POLICIES_PER_ROLE}")
+    elif operation == "CreateOpenIDConnectProvider" and not given["Url"].startswith("https://"):
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html (Url)
+        raise AwsError("ValidationError", "Invalid Open ID Connect Provider URL: it must begin with https://.")
     boundary = given.get("PermissionsBoundary")
     if boundary and boundary not in response.backend.managed_policies:
         raise AwsError("NoSuchEntity", f"Scope ARN: {boundary} does not exist or is not attachable.", 404)

@@ -34,6 +34,7 @@ _POLICY: Mapping[tuple[str, str], Callable[[dict[str, Any]], str | None]] = {
     ("iam", "UpdateAssumeRolePolicy"): lambda given: given.get("PolicyDocument"),
     ("kms", "CreateKey"): lambda given: given.get("Policy"),
     ("kms", "PutKeyPolicy"): lambda given: given.get("Policy"),
+    ("logs", "PutResourcePolicy"): lambda given: given.get("policyDocument"),
     ("sns", "CreateTopic"): lambda given: (given.get("Attributes") or {}).get("Policy"),
     ("sns", "SetTopicAttributes"): lambda given: (
         given.get("AttributeValue") if given.get("AttributeName") == "Policy" else None
@@ -57,6 +58,11 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
         "MalformedPolicyDocumentException",
         "Policy contains a statement with one or more invalid principals.",
         "The key policy is not well-formed.",
+    ),
+    "logs": (
+        "InvalidParameterException",
+        "Invalid principal in policy",
+        "The policy document is not well-formed.",
     ),
     "s3": (
         "MalformedPolicy",

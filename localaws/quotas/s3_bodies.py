@@ -32,8 +32,8 @@ def check(call: Call) -> None:
         AwsError: MalformedXML.
     """
     given = operation_model("s3", RENAMED[call.operation]).input_shape if call.operation in RENAMED else call.input
-    payload = given.serialization.get("payload") if given is not None else None
-    shape = given.members[payload] if payload else None
+    payload: str | None = given.serialization.get("payload") if given is not None else None
+    shape = given.members[payload] if given is not None and payload else None
     if call.body is None or not call.body.strip() or call.operation in OTHERS:
         return
     if shape is None or shape.type_name != "structure":

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from localaws.errors import AwsError
+from localaws.references import key_problem
 
 # Bytes of a parameter's value, by tier.
 VALUE_BYTES = {"Standard": 4096, "Advanced": 8192}
@@ -21,8 +22,14 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     Raises:
         AwsError: with the code of Systems Manager.
     """
+    if operation == "GetParametersByPath" and not given["Path"].startswith("/"):
+        raise _refusal('The parameter doesn\'t meet the parameter name requirements. It must begin with "/".')
     if operation != "PutParameter":
         return
+    key = given.get("KeyId") if given.get("Type") == "SecureString" else None
+    problem = key_problem(response.current_account, response.region, key) if key else ""
+    if problem:
+        raise AwsError("InvalidKeyId", problem)
     _check_name(given["Name"].strip())
     held = response.ssm_backend._parameters.get(given["Name"])
     former = held[-1].tier if held else None

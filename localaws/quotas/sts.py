@@ -5,11 +5,13 @@ chained roles: https://github.com/99designs/aws-vault/issues/263.
 """
 
 import json
+import re
 from typing import Any
 
 from localaws.call import current_call
 from localaws.errors import AwsError
 
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", re.ASCII)
 DEFAULT = 3600
 CHAINED = 3600
 
@@ -25,6 +27,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     from moto.iam.models import iam_backends
 
     arn, account = given["RoleArn"], response.current_account
+    if not _ROLE.fullmatch(arn):
+        raise AwsError("ValidationError", f"{arn} is invalid")
     roles = list(iam_backends[account]["aws"].roles.values())
     role = next((one for one in roles if one.arn == arn), None)
     caller = current_call.get().principal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.errors import AwsError
-from localaws.quotas import budgets, ecr, events, logs, sns, sqs, ssm
+from localaws.quotas import budgets, ecr, events, iam, kms, logs, sns, sqs, ssm, sts
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -16,10 +16,19 @@ HELD = SimpleNamespace(tier="Advanced")
 RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
 BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
 TOPICS = {"arn:aws:sns:us-east-1:123456789012:held": SimpleNamespace(display_name="a", policy='{"a":1}')}
+KMS = SimpleNamespace(
+    keys={
+        name: SimpleNamespace(key_spec=name, key_state="Enabled", arn=name)
+        for name in ("RSA_2048", "SYMMETRIC_DEFAULT")
+    },
+    get_key_id=str,
+    get_alias_name=str,
+)
 RESPONSE = SimpleNamespace(
     ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}),
     events_backend=SimpleNamespace(event_buses=BUSES),
     backend=SimpleNamespace(topics=TOPICS),
+    kms_backend=KMS,
     partition="aws",
     region="us-east-1",
     current_account="123456789012",
@@ -84,6 +93,7 @@ AGED = {"countType": "sinceImagePushed"}
 TAGGED = {"tagStatus": "tagged"}
 ANY = {"tagStatus": "any"}
 MAIL = ("EMAIL", "a@b.org")
+ABSENT = "alias/absent"
 CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     (logs, "PutRetentionPolicy", {"retentionInDays": 30}, {"retentionInDays": 31}, "InvalidParameterException"),
     (sqs, "CreateQueue", attribute(DelaySeconds=900), attribute(DelaySeconds=901), "InvalidAttributeValue"),
@@ -108,6 +118,30 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         {"AttributeName": "SQSFailureFeedbackRoleArn"},
         {"AttributeName": "Color"},
         "InvalidParameter",
+    ),
+    (logs, "CreateLogGroup", {"logGroupName": "/aws/a"}, {"logGroupName": "aws/a"}, "reserved for AWS"),
+    (logs, "CreateLogGroup", {"logGroupName": "a"}, {"logGroupName": "a", "kmsKeyId": ABSENT}, "could not be found"),
+    (ecr, "CreateRepository", {}, {"encryptionConfiguration": {"kmsKey": ABSENT}}, "KmsException"),
+    (kms, "CreateKey", {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}, {"KeySpec": "RSA_2048"}, "a KeyUsage"),
+    (kms, "EnableKeyRotation", {"KeyId": "SYMMETRIC_DEFAULT"}, {"KeyId": "RSA_2048"}, "UnsupportedOperation"),
+    (iam, "CreateOpenIDConnectProvider", {"Url": "https://a"}, {"Url": "http://a"}, "must begin with https"),
+    (sqs, "CreateQueue", {"QueueName": "a.fifo", **attribute(FifoQueue="true")}, {"QueueName": "a.fifo"}, "alphanum"),
+    (
+        sqs,
+        "CreateQueue",
+        attribute(KmsMasterKeyId="k"),
+        attribute(KmsMasterKeyId="k", SqsManagedSseEnabled="true"),
+        "SqsManagedSseEnabled",
+    ),
+    (sqs, "SendMessage", {"MessageBody": "a\n"}, {"MessageBody": ""}, "MissingParameter"),
+    (sqs, "SendMessage", {"MessageBody": "\U0001f600"}, {"MessageBody": "\x01"}, "InvalidMessageContents"),
+    (ssm, "GetParametersByPath", {"Path": "/a"}, {"Path": "a"}, "must begin with"),
+    (
+        ssm,
+        "PutParameter",
+        parameter(Type="SecureString", KeyId="alias/aws/ssm"),
+        parameter(Type="SecureString", KeyId=ABSENT),
+        "InvalidKeyId",
     ),
     (sns, "CreateTopic", topic(SignatureVersion="2"), topic(SignatureVersion="3"), "InvalidParameter"),
     (sns, "CreateTopic", topic(TracingConfig="Active"), topic(TracingConfig="On"), "InvalidParameter"),
@@ -206,3 +240,8 @@ def test_a_value_that_the_service_refuses(
     service.check(RESPONSE, operation, accepted)
     with pytest.raises(AwsError, match=error):
         service.check(RESPONSE, operation, refused)
+
+
+def test_a_session_needs_the_arn_of_a_role() -> None:
+    with pytest.raises(AwsError, match="ValidationError: arn:aws:iam::1:user/a is invalid"):
+        sts.check(RESPONSE, "AssumeRole", {"RoleArn": "arn:aws:iam::1:user/a"})
