@@ -95,6 +95,8 @@ def _check(response: Any) -> None:
         return
     if operation not in model.operation_names or model.resolved_protocol not in CHECKED_PROTOCOLS:
         return
+    if model.operation_model(operation).input_shape is None:
+        return
     given = _parsed(response, model, operation)
     _check_model(service, model.resolved_protocol, operation, given)
     if not operation.startswith(_UNTAGGED):

@@ -5,6 +5,8 @@ from typing import Any
 from localaws.errors import AwsError
 from localaws.quotas import key_states
 
+# moto looks for the key of all other operations.
+_GRANTS = frozenset({"CreateGrant", "ListGrants", "RevokeGrant"})
 KEY_POLICY_BYTES = 32768
 # https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html (PendingWindowInDays)
 PENDING_DAYS = range(7, 31)
@@ -21,6 +23,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     key_states.check(response.kms_backend, operation, given)
     if operation == "CreateAlias" and given["AliasName"].startswith("alias/aws/"):
         raise AwsError("NotAuthorizedException", "The prefix alias/aws/ is reserved for AWS.")
+    if operation in _GRANTS and response.kms_backend.get_key_id(given["KeyId"]) not in response.kms_backend.keys:
+        raise AwsError("NotFoundException", f"Key '{given['KeyId']}' does not exist")
     spec = given.get("KeySpec") or "SYMMETRIC_DEFAULT"
     if operation == "CreateKey" and spec != "SYMMETRIC_DEFAULT" and not given.get("KeyUsage"):
         # API_CreateKey (KeyUsage): "This parameter is optional when you are creating a symmetric encryption KMS key;

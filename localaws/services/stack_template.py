@@ -67,6 +67,8 @@ class Yaml:
     def load(text: str, Loader: Any) -> Any:  # noqa: N803 PyYAML's name
         """Read a template; the loader is always the one above."""
         del Loader
+        if not isinstance(text, str):
+            raise _refusal("Either Template URL or Template Body must be specified.")
         return yaml.load(text, Loader=TemplateLoader)  # noqa: S506 it is a SafeLoader
 
     @staticmethod

@@ -78,6 +78,10 @@ def test_the_inline_policies_of_a_role_have_at_most_10240_characters_together(ia
     )
 
 
+def test_a_request_without_parameters_is_not_checked(iam: Any) -> None:
+    assert iam.get_account_summary()["SummaryMap"]
+
+
 def test_a_trust_policy_has_at_most_2048_characters(iam: Any) -> None:
     iam.update_assume_role_policy(RoleName="quota", PolicyDocument=trust(2048))
     expected = ("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
