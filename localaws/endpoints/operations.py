@@ -89,7 +89,9 @@ class EndpointOperations:
             raise refusal("Specify either PrimaryContainer or Containers.")
         container = resolved(self._account, caller.region, given)
         source = ModelSource.of(container)
-        role = given.get("ExecutionRoleArn", "")
+        role = given.get("ExecutionRoleArn") or ""
+        if not role:
+            raise refusal("localaws has no models without an execution role. Specify ExecutionRoleArn.")
         self._principals.check_trust(role, HOSTING, sagemaker_source(caller.region, self._account))
         if source.uri and not source.exists(self._account):
             raise refusal(f"Could not find model data at {source.uri}.")

@@ -10,13 +10,15 @@ from mlflow_common.safe_path import UnsafeNameError, below
 
 
 def one_instance(cluster: dict[str, Any]) -> None:
-    """Refuse a cluster of several instances.
+    """Refuse a cluster of several instances, or of a type that SageMaker would choose.
 
     Raises:
         AwsError: ValidationException.
     """
     if cluster.get("InstanceCount", 1) != 1:
         raise refusal("localaws runs a job on one instance. Set InstanceCount to 1.")
+    if not cluster.get("InstanceType") and not cluster.get("InstanceGroups"):
+        raise refusal("localaws does not choose the type of an instance. Set InstanceType.")
 
 
 def inside(ml: Path, path: str) -> Path:

@@ -29,14 +29,16 @@ def check(call: Call) -> None:
     """Refuse a body that breaks the model.
 
     Raises:
-        AwsError: MalformedXML.
+        AwsError: MalformedXML or MissingRequestBodyError.
     """
     given = operation_model("s3", RENAMED[call.operation]).input_shape if call.operation in RENAMED else call.input
     payload: str | None = given.serialization.get("payload") if given is not None else None
     shape = given.members[payload] if given is not None and payload else None
-    if call.body is None or not call.body.strip() or call.operation in OTHERS:
+    if shape is None or shape.type_name != "structure" or call.body is None or call.operation in OTHERS:
         return
-    if shape is None or shape.type_name != "structure":
+    if not call.body.strip():
+        if call.operation.startswith("Put") and not call.operation.endswith("Acl"):  # ACLs may be in headers.
+            raise AwsError("MissingRequestBodyError", "Request Body is empty")
         return
     if b"<!" in call.body.replace(b"<!--", b""):
         raise AwsError("MalformedXML", MALFORMED)  # A document type, with which a short text can have any size.

@@ -23,6 +23,10 @@ Call = Callable[[Any], Any]
     ("call", "message"),
     [
         (lambda s: s.describe_model(ModelName="no"), f'Could not find model "{ARN}:model/no".'),
+        (
+            lambda s: s.create_model(ModelName="no", PrimaryContainer={"Image": IMAGE}),
+            "localaws has no models without an execution role. Specify ExecutionRoleArn.",
+        ),
         (lambda s: s.delete_model(ModelName="no"), f'Could not find model "{ARN}:model/no".'),
         (
             lambda s: s.describe_endpoint_config(EndpointConfigName="no"),

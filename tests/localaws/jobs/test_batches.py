@@ -42,6 +42,6 @@ def test_responses_are_joined_with_or_without_newlines() -> None:
     ],
 )
 def test_rejects_what_cannot_run(more: dict[str, Any], message: str) -> None:
-    given = {"TransformInput": {}, "TransformResources": {"InstanceCount": 1}}
+    given = {"TransformInput": {}, "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
     with pytest.raises(AwsError, match=message):
         transform.check({**given, **more})

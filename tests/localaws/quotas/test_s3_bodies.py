@@ -55,7 +55,11 @@ STATUS = "<Status>Enabled</Status><Filter><Prefix></Prefix></Filter>"
         ),
         ("DeleteObjects", b"<Delete><Object><Key>k</Key></Object></Delete>", b"<Delete></Delete>"),
         ("PutBucketTagging", b"<Tagging><TagSet/></Tagging>", b"<Tagging><TagSet/>"),
-        ("PutBucketTagging", b"", b'<!DOCTYPE a [<!ENTITY b "c">]><Tagging><TagSet/></Tagging>'),
+        (
+            "PutBucketTagging",
+            b"<Tagging><TagSet/></Tagging>",
+            b'<!DOCTYPE a [<!ENTITY b "c">]><Tagging><TagSet/></Tagging>',
+        ),
         ("CreateBucket", b"<x/>", b""),
         ("PutObject", b"<not XML", b""),
     ],
@@ -65,6 +69,12 @@ def test_a_body_that_breaks_the_model(operation: str, accepted: bytes, refused: 
     if refused:
         with pytest.raises(AwsError, match="MalformedXML"):
             s3_bodies.check(call(operation, refused))
+
+
+def test_a_request_has_a_body() -> None:
+    s3_bodies.check(call("PutBucketAcl", x_amz_acl="private"))
+    with pytest.raises(AwsError, match="MissingRequestBodyError"):
+        s3_bodies.check(call("PutBucketLifecycle"))
 
 
 HELD = SimpleNamespace(multiparts={"id": SimpleNamespace(key_name="k")})

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
+from localaws.jobs.tools import one_instance
 from localaws.services.codebuild import _check_project
 from localaws.services.scheduler import _starting
 from localaws.services.stepfunctions import _check_logging
@@ -43,6 +44,12 @@ def test_a_recurring_schedule_does_not_begin_in_the_past(expression: str, second
     else:
         with pytest.raises(AwsError, match="StartDate"):
             create(response)
+
+
+def test_a_job_names_its_instance() -> None:
+    one_instance({"InstanceType": "ml.m5.large", "InstanceCount": 1})
+    with pytest.raises(AwsError, match="Set InstanceType"):
+        one_instance({"InstanceCount": 1})
 
 
 def test_a_log_level_needs_a_destination() -> None:
