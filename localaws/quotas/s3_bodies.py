@@ -46,7 +46,9 @@ def check(call: Call) -> None:
         root = ElementTree.fromstring(call.body)  # noqa: S314 it has no document type
     except ElementTree.ParseError:
         raise AwsError("MalformedXML", MALFORMED) from None
-    problem = next(_problems(shape, root), "")
+    name = shape.serialization.get("name", payload)
+    wrong = f"the element is not {name}" if _NAMESPACE.sub("", root.tag) != name else ""
+    problem = wrong or next(_problems(shape, root), "")
     if problem:
         raise AwsError("MalformedXML", f"{MALFORMED}: {problem}")
 

@@ -55,6 +55,7 @@ STATUS = "<Status>Enabled</Status><Filter><Prefix></Prefix></Filter>"
         ),
         ("DeleteObjects", b"<Delete><Object><Key>k</Key></Object></Delete>", b"<Delete></Delete>"),
         ("PutBucketTagging", b"<Tagging><TagSet/></Tagging>", b"<Tagging><TagSet/>"),
+        ("PutBucketTagging", b"<Tagging><TagSet/></Tagging>", b"<Tags><TagSet/></Tags>"),
         (
             "PutBucketTagging",
             b"<Tagging><TagSet/></Tagging>",
