@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.errors import AwsError
-from localaws.quotas import budgets, ecr, events, iam, kms, logs, sns, sqs, ssm, sts
+from localaws.quotas import budgets, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -119,6 +119,7 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         {"AttributeName": "Color"},
         "InvalidParameter",
     ),
+    (functions, "CreateFunction", {"Timeout": 900}, {"Timeout": 901}, "less than or equal to 900"),
     (logs, "CreateLogGroup", {"logGroupName": "/aws/a"}, {"logGroupName": "aws/a"}, "reserved for AWS"),
     (logs, "CreateLogGroup", {"logGroupName": "a"}, {"logGroupName": "a", "kmsKeyId": ABSENT}, "could not be found"),
     (ecr, "CreateRepository", {}, {"encryptionConfiguration": {"kmsKey": ABSENT}}, "KmsException"),
