@@ -2,7 +2,6 @@
 
 import io
 import json
-import zlib
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,8 +22,6 @@ APP_HEADER = "x-sm-mlflow-app-arn"
 # The one IAM action of all tracking calls to an App, whose signing name is `sagemaker`.
 # Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-app-setup-prerequisites-iam.html
 CALL_APP = "CallMlflowAppApi"
-# Bytes of a request without compression.
-MOST = 16 * 1024 * 1024
 
 
 def identify(call: Call, signature: Signature | None) -> None:
@@ -100,7 +97,6 @@ def protocol_of(call: Call, signing_name: str) -> str:
 
 
 def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
-    body = _content(call)
     environ = {
         "REQUEST_METHOD": call.method,
         "PATH_INFO": call.path.encode().decode("latin1"),
@@ -109,8 +105,8 @@ def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(call.body or b""),
+        "CONTENT_LENGTH": str(len(call.body or b"")),
     }
     for name, value in call.headers.items():
         if name == "content-type":
@@ -143,7 +139,7 @@ def _router(model_name: str) -> Any:
 
 def _parameters(call: Call) -> dict[str, Any]:
     """The top-level input of JSON and query calls."""
-    body = _content(call)
+    body = call.body or b""
     if call.protocol in ("query", "ec2"):
         # A GET has them in the URL: https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html
         given = body.decode(errors="replace") if body else call.query
@@ -163,23 +159,6 @@ def _parameters(call: Call) -> dict[str, Any]:
             return {}
         return found if isinstance(found, dict) else {}
     return {}
-
-
-def _content(call: Call) -> bytes:
-    """The body, decompressed: SDKs compress large bodies of PutMetricData. S3 and endpoints take any encoding as data.
-
-    Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html
-    """
-    body = call.body or b""
-    if call.headers.get("content-encoding") != "gzip" or call.protocol not in ("json", "query"):
-        return body
-    try:
-        found = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, MOST + 1)
-    except zlib.error:
-        raise AwsError("SerializationException", "The request's body is not in the format gzip.") from None
-    if len(found) > MOST:
-        raise AwsError("RequestEntityTooLargeException", f"The request is larger than {MOST} bytes.", 413)
-    return found
 
 
 def _with_lists(flat: dict[str, Any]) -> dict[str, Any]:
