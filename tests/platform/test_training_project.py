@@ -1,5 +1,6 @@
 """The MLflow project: data checks name column and row; prepare, tune, train and evaluate work together."""
 
+import importlib
 import json
 from decimal import Decimal
 from importlib.metadata import version
@@ -349,7 +350,8 @@ def test_a_model_that_cannot_be_scored_is_refused_in_one_line(
     )
     model = Mock()
     model.predict.side_effect = [answer]
-    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda _: model)
+    # By its module: `mlflow.pyfunc` may still be the object that loads it later.
+    monkeypatch.setattr(importlib.import_module("mlflow.pyfunc"), "load_model", lambda _: model)
     with pytest.raises(ValueError, match=r"does not accept the rows|cannot be scored"):
         evaluate.evaluate(tmp_path, tmp_path / "out")
 
