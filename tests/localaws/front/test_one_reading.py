@@ -196,6 +196,7 @@ def test_compressed_parameters_are_read() -> None:
         (gzip.compress(GET_ROLE)[:-1], "SerializationException"),
         (GET_ROLE, "SerializationException"),
     ],
+    ids=["too large", "two files", "incomplete", "not compressed"],  # The bodies contain the time.
 )
 def test_a_compressed_body_that_is_too_large_or_ambiguous_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(AwsError, match=code):
