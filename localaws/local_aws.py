@@ -146,7 +146,7 @@ class LocalAws:
 
         def require(credentials: Credentials, action: str, resource: str) -> None:
             key = self.principals.key(credentials.access_key)
-            guard.require(key.principal if key else "", action, resource)
+            guard.require(key.principal if key else "", credentials.access_key, action, resource)
 
         checkout = Checkout(self.delivery.repositories, settings.account, require)
         builder = Builder(settings.run / "builds", self.processes, make_client, assume, tools, checkout)

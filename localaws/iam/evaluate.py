@@ -1,7 +1,8 @@
-"""Evaluates policies as AWS does, without AWS Organizations policies and session policies.
+"""Evaluates policies as AWS does, without AWS Organizations policies.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html,
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from localaws.iam.request import Request
 IDENTITY = "identity-based policy"
 RESOURCE = "resource-based policy"
 BOUNDARY = "permissions boundary"
+SESSION = "session policy"
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Policies:
         resource: the policy on the resource.
         resource_decides: the resource is a KMS key or a role, so its own policy must allow access. Identity-based
             policies of the account apply only if that policy names the account.
+        session: the policies that were given when the role was assumed; None if there were none. They only limit.
     """
 
     identity: tuple[Policy, ...] = ()
     boundary: Policy | None = None
     resource: Policy | None = None
     resource_decides: bool = False
+    session: tuple[Policy, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,21 +80,24 @@ def evaluate(request: Request, policies: Policies) -> Decision:
 
     same_account = request.principal.account == request.account
     # An Allow that names the caller directly is sufficient in the same account: the request needs no Allow in an
-    # identity-based policy or in the boundary.
+    # identity-based policy, in the boundary or in a session policy.
     if same_account and naming is Naming.CALLER:
         return Decision(True, statements=by_resource)
+    session = _granted(request, policies.session or ())
+    if policies.session is not None and not session:
+        return Decision(False, kind=SESSION)
     boundary = _granted(request, [policies.boundary] if policies.boundary else [])
     if policies.boundary and not boundary:
         return Decision(False, kind=BOUNDARY)
     if same_account and naming is Naming.ROLE:
-        return Decision(True, statements=by_resource + boundary)
+        return Decision(True, statements=by_resource + boundary + session)
     if not naming and (policies.resource_decides or not same_account):
         return Decision(False, kind=RESOURCE)
     identity = _granted(request, policies.identity)
     if not identity:
         return Decision(False, kind=IDENTITY)
     counts = by_resource if policies.resource_decides or not same_account else ()
-    return Decision(True, statements=identity + boundary + counts)
+    return Decision(True, statements=identity + boundary + session + counts)
 
 
 def _denied(request: Request, policies: Policies) -> Decision | None:
@@ -105,6 +112,8 @@ def _denied(request: Request, policies: Policies) -> Decision | None:
         ]
     if policies.boundary:
         found += [(BOUNDARY, name) for name in _applying(request, policies.boundary, allows=False)]
+    for policy in policies.session or ():
+        found += [(SESSION, name) for name in _applying(request, policy, allows=False)]
     if not found:
         return None
     return Decision(False, explicit=True, kind=found[0][0], statements=tuple(name for _, name in found))

@@ -1,10 +1,11 @@
 """The guard records the permissions that each authenticated call requires and, if enforcement is on, checks them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from localaws.call import Call, CheckedPermission
 from localaws.errors import AwsError
-from localaws.iam.evaluate import evaluate
+from localaws.iam.evaluate import Policies, evaluate
 from localaws.iam.moto_policy_store import MotoPolicyStore
 from localaws.iam.permission import Keys, RequiredPermission
 from localaws.iam.policy import PolicyError
@@ -45,11 +46,12 @@ class Guard:
                 request = Request(principal, permission.action, permission.resource, permission.account, context)
                 self._decide(call, request, permission)
 
-    def require(self, principal: str, action: str, resource: str) -> None:
+    def require(self, principal: str, access_key: str, action: str, resource: str) -> None:
         """Check a permission that no call of an API asks for, such as git's.
 
         Args:
             principal: the ARN of the user or session.
+            access_key: the key of its signature.
 
         Raises:
             AwsError: enforcement is on, and the policies deny it.
@@ -59,17 +61,21 @@ class Guard:
         found = self._policy_store.principal(principal)
         permission = RequiredPermission(action, resource, found.account, {})
         request = Request(found, action, resource, found.account, {"aws:PrincipalArn": found.entity})
-        decision = evaluate(request, self._policy_store.policies(found, permission))
+        decision = evaluate(request, self._policies(access_key, request, permission))
         if not decision.allowed:
             raise AwsError("AccessDeniedException", decision.message(request), 403)
 
     def _decide(self, call: Call, request: Request, permission: RequiredPermission) -> None:
         try:
-            decision = evaluate(request, self._policy_store.policies(request.principal, permission))
+            decision = evaluate(request, self._policies(call.access_key, request, permission))
         except PolicyError as error:
             raise AwsError("MalformedPolicyDocument", f"localaws cannot read a policy. {error}", 400) from None
         if not decision.allowed:
             raise AwsError(_code(call), decision.message(request), 403)
+
+    def _policies(self, access_key: str, request: Request, permission: RequiredPermission) -> Policies:
+        found = self._policy_store.policies(request.principal, permission)
+        return replace(found, session=self._policy_store.session_policies(access_key))
 
     def _context(self, call: Call, permission: RequiredPermission, principal: Principal) -> Keys:
         now = datetime.now(UTC)

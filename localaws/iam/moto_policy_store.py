@@ -50,6 +50,24 @@ class MotoPolicyStore:
         identity = tuple(policy for holder in holders for policy in _held(holder))
         return Policies(identity, boundary, resource, resource_decides=decides)
 
+    def session_policies(self, access_key: str) -> tuple[Policy, ...] | None:
+        """The policies that limit a session of a role; None if it has none, or if the key is a user's.
+
+        A managed policy that has been deleted allows nothing.
+
+        Raises:
+            PolicyError: see `policies`.
+        """
+        from moto.sts.models import sts_backends
+
+        session = sts_backends[self.account]["aws"].get_assumed_role_from_access_key(access_key)
+        # Sessions in states of former versions have no list.
+        arns, inline = getattr(session, "policy_arns", []), getattr(session, "policy", None)
+        if not arns and not inline:
+            return None
+        found = [parsed("session policy", inline)] if inline else []
+        return tuple(found + [policy for arn in arns if (policy := self._managed(arn))])
+
     def bucket_owner(self, bucket: str) -> str:
         """See `ResourceLookup`."""
         from moto.s3.models import s3_backends

@@ -4,12 +4,12 @@ Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html 
 chained roles: https://github.com/99designs/aws-vault/issues/263.
 """
 
-import json
 import re
 from typing import Any
 
 from localaws.call import current_call
 from localaws.errors import AwsError
+from localaws.iam.policy import Policy, PolicyError
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", re.ASCII)
 DEFAULT = 3600
@@ -42,7 +42,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if role is not None and duration > int(role.max_session_duration or DEFAULT):
         message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         raise AwsError("ValidationError", message)
-    try:
-        json.loads(given.get("Policy") or "{}")
-    except ValueError:
-        raise AwsError("MalformedPolicyDocument", "The session policy is not valid JSON.") from None
+    if "Policy" in given:
+        try:
+            Policy.parse("session policy", given["Policy"])
+        except PolicyError as error:
+            raise AwsError("MalformedPolicyDocument", f"The session policy is not valid. {error}") from None

@@ -21,6 +21,7 @@ from localaws.services import (
     scheduler,
     sns,
     sqs,
+    sts,
 )
 from localaws.services.context import ServiceContext
 
@@ -37,6 +38,7 @@ SERVICES = (
     scheduler,
     sns,
     sqs,
+    sts,
 )
 
 # Installed at their first call, by the names that requests are signed for: moto's part of each imports its EC2, which

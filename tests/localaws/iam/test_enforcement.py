@@ -198,7 +198,9 @@ def test_managed_policies_of_groups_apply(enforcing: RunningLocalAws) -> None:
     assert "Buckets" in member.client("s3").list_buckets()
 
 
-def test_a_trust_policy_allows_to_assume_a_role_and_a_boundary_limits_it(enforcing: RunningLocalAws) -> None:
+def test_a_trust_policy_allows_to_assume_a_role_and_a_boundary_and_session_policies_limit_it(
+    enforcing: RunningLocalAws,
+) -> None:
     iam = enforcing.client("iam")
     entering = user(enforcing, "entering", allow("sts:AssumeRole", "*"))
     boundary = iam.create_policy(PolicyName="bound", PolicyDocument=document(allow("s3:ListAllMyBuckets", "*")))
@@ -215,15 +217,31 @@ def test_a_trust_policy_allows_to_assume_a_role_and_a_boundary_limits_it(enforci
     _, message = entering.refused("sts", "assume_role", RoleArn=f"{arn}closed", RoleSessionName="now")
     assert "because no resource-based policy allows the sts:AssumeRole action" in message
 
-    found = entering.client("sts").assume_role(RoleArn=f"{arn}open", RoleSessionName="now")["Credentials"]
+    session = assumed(entering, f"{arn}open")
+    assert "Buckets" in session.client("s3").list_buckets()
+    assert "because no permissions boundary allows" in session.refused("iam", "list_roles")[1]
+
+    logs = document(allow("logs:*", "*"))
+    managed = iam.create_policy(PolicyName="session", PolicyDocument=logs)["Policy"]["Arn"]
+    for limit in ({"Policy": logs}, {"PolicyArns": [{"arn": managed}]}):
+        limited = assumed(entering, f"{arn}open", **limit)
+        assert "because no session policy allows" in limited.refused("s3", "list_buckets")[1]
+        assert "Buckets" in session.client("s3").list_buckets(), "the other session has the same ARN"
+    both = assumed(entering, f"{arn}open", Policy=document(allow("s3:*", "*")), PolicyArns=[{"arn": managed}])
+    assert "Buckets" in both.client("s3").list_buckets()
+    with pytest.raises(ClientError, match="MalformedPolicyDocument"):
+        assumed(entering, f"{arn}open", Policy='{"a": 1}')
+
+
+def assumed(caller: User, role: str, **given: Any) -> User:
+    """A session of a role."""
+    found = caller.client("sts").assume_role(RoleArn=role, RoleSessionName="now", **given)["Credentials"]
     keys = {
         "aws_access_key_id": found["AccessKeyId"],
         "aws_secret_access_key": found["SecretAccessKey"],
         "aws_session_token": found["SessionToken"],
     }
-    session = User(enforcing, "open", keys)
-    assert "Buckets" in session.client("s3").list_buckets()
-    assert "because no permissions boundary allows" in session.refused("iam", "list_roles")[1]
+    return User(caller.localaws, role, keys)
 
 
 def test_conditions_can_test_tags_of_the_request_and_of_the_resource(enforcing: RunningLocalAws) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from localaws.iam import evaluate as evaluation
 from localaws.iam.evaluate import BOUNDARY, IDENTITY, RESOURCE, Decision, Policies, evaluate
 from localaws.iam.policy import Policy, PolicyError
 from localaws.iam.request import Principal, Request
@@ -93,6 +94,26 @@ def test_explicit_deny_overrides_allow_in_every_kind_of_policy(where: str) -> No
     )
     kinds = {"identity": IDENTITY, "boundary": BOUNDARY, "resource": RESOURCE}
     assert (decision.allowed, decision.explicit, decision.kind) == (False, True, kinds[where])
+
+
+def test_session_policies_limit_a_session_and_grant_nothing() -> None:
+    wide, narrow, other = (policy(statement(action=action)) for action in ("*", "logs:*", "s3:Get*"))
+    denies = policy(statement("Deny"), statement(action="*"))
+    assert decide(Policies(identity=(wide,), session=(narrow,))) == Decision(False, kind=evaluation.SESSION)
+    assert decide(Policies(identity=(wide,), session=())) == Decision(False, kind=evaluation.SESSION)
+    assert decide(Policies(identity=(wide,), session=(narrow, other))).allowed
+    assert decide(Policies(identity=(narrow,), session=(wide,))) == Decision(False, kind=IDENTITY)
+    assert decide(Policies(identity=(wide,), session=(denies,))).kind == evaluation.SESSION
+    assert decide(Policies(identity=(wide,), boundary=narrow, session=(wide,))).kind == BOUNDARY
+
+
+@pytest.mark.parametrize(("named", "allowed"), [("role", False), ("session", True)])
+def test_a_resource_policy_must_name_the_session_to_grant_more_than_its_session_policies(
+    named: str, allowed: bool
+) -> None:
+    bucket = policy(statement(Principal={"AWS": {"role": ROLE, "session": SESSION}[named]}))
+    policies = Policies(session=(policy(statement(action="logs:*")),), resource=bucket)
+    assert decide(policies, principal=SESSION).allowed is allowed
 
 
 def test_boundary_limits_identity_policies() -> None:
