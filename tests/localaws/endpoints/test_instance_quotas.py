@@ -94,7 +94,7 @@ def test_an_endpoint_beyond_the_quota_is_refused(hosted: Hosted, localaws: Runni
     ("given", "code"),
     [
         ({"ServiceCode": "nothing"}, "NoSuchResourceException"),
-        ({"ServiceCode": "sagemaker", "NextToken": "?"}, "InvalidPaginationTokenException"),
+        ({"ServiceCode": "sagemaker", "NextToken": "unknown"}, "InvalidPaginationTokenException"),
     ],
 )
 def test_refuses_unknown_services_and_tokens(localaws: RunningLocalAws, given: dict[str, str], code: str) -> None:
