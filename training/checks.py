@@ -25,7 +25,8 @@ _PLAIN = r"[+-]?[0-9]+(?:\.[0-9]+)?"
 _COMMAS = r"[+-]?(?:[0-9]+,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)"
 # Numbers with commas or a sign, such as `1,5`, `1,000`, `12.5 %` and `$3`.
 _DECORATED = re.compile(f"(?P<comma>{_COMMAS})|[$€£¥] ?(?:{_COMMAS}|{_PLAIN})|(?:{_COMMAS}|{_PLAIN}) ?[%$€£¥]")
-# A column of text with at most so many different values may be one of names, such as `5%` and `10%`.
+# A column of text with at most so many different values may be one of names, such as `5%` and `10%`, or of codes, such
+# as `1`, `2` and `1,2`.
 _MOST_NAMES = 20
 _RULES = {"min", "max", "values", "required", "type"}
 _TYPES = ("number", "text")
@@ -122,7 +123,8 @@ def decorated(values: Iterable[Any]) -> str | None:
     plain = sum(re.fullmatch(_PLAIN, text) is not None for text in texts)
     if not found or len(found) + plain < _NUMBERS * len(texts):
         return None
-    is_number = any(match["comma"] for match in found) or len(set(texts)) > _MOST_NAMES
+    with_comma = sum(match["comma"] is not None for match in found)
+    is_number = with_comma >= _NUMBERS * len(texts) or len(set(texts)) > _MOST_NAMES
     return found[0].group() if is_number else None
 
 

@@ -149,7 +149,7 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
             r"'y' has values up to 3.95e\+200, whose squared errors",
         ),
         ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers such as '1,5': write them as 1234.5"),
-        ("x;y\n" + "1,5;a\n2;b\n" * 9, "'x' has numbers such as '1,5'"),
+        ("x;y\n" + "".join(f"{n},5;a\n{n};b\n" for n in range(12)), "'x' has numbers such as '0,5'"),
         ("x,y\n" + "1e39,a\n2,b\n" * 9, r"'x' is beyond 3.4e\+38 in row 1"),
     ],
 )
@@ -157,6 +157,11 @@ def test_a_file_that_cannot_be_trained_on_is_refused(tmp_path: Path, content: st
     (tmp_path / "rows.csv").write_text(content)
     with pytest.raises(InputError, match=complaint):
         tables.train(tmp_path / "rows.csv", "y", SMALL)
+
+
+def test_codes_that_are_lists_of_a_few_numbers_are_text(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x;y\n" + "1;a\n2;b\n1,2;a\n1,3;b\n" * 9)
+    assert tables.task_of(tmp_path / "rows.csv", "y") == "classification"
 
 
 @pytest.mark.parametrize(

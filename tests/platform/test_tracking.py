@@ -129,7 +129,9 @@ def test_connect_sets_the_global_tracking_and_registry_uri(
 
 
 def test_mlflow_does_not_search_all_folders_for_databricks_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "dbruntime", raising=False)
+    # `delitem` of an absent key would not remove the entry after the test.
+    monkeypatch.setitem(sys.modules, "dbruntime", None)
+    del sys.modules["dbruntime"]
     tracking.not_in_databricks()
     assert sys.modules["dbruntime"] is None
     with pytest.raises(ModuleNotFoundError):
@@ -137,7 +139,8 @@ def test_mlflow_does_not_search_all_folders_for_databricks_at_each_request(monke
 
 
 def test_databricks_own_runtime_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delitem(sys.modules, "dbruntime", raising=False)
+    monkeypatch.setitem(sys.modules, "dbruntime", None)
+    del sys.modules["dbruntime"]
     (tmp_path / "dbruntime.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     tracking.not_in_databricks()

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from pyarrow import parquet
 
 from mlflow_platform.environment import REPOSITORY
+from mlflow_platform.validation.values import _LARGEST_SINGLE
 from training import checks, evaluate, prepare, prepared, reading, tune
 from training import train as trainer
 from training.data import Split
@@ -176,7 +177,11 @@ def test_numbers_of_every_parquet_type_are_numbers(tmp_path: Path) -> None:
         ('[{"a": 1, "a": 2, "y": 1}]', ".json", "the column 'a' occurs more than once"),
         ("[1, 2]", ".json", "neither a list of objects"),
         ("", ".csv", "d.csv is empty"),
-        ("a;y\n" + "1;x\n2,5;z\n" * 10, ".csv", "the column 'a' has numbers such as '2,5'. Write them as 1234.5"),
+        (
+            "a;y\n" + "".join(f"{n};x\n{n},5;z\n" for n in range(12)),
+            ".csv",
+            "the column 'a' has numbers such as '0,5'. Write them as 1234.5",
+        ),
         ("a,y\n" + '"1,000",x\n"2,000.5",z\n' * 10, ".csv", "numbers such as '1,000'"),
         ("a,y\n" + "".join(f"{n}.5 %,x\n$3,z\n" for n in range(20)), ".csv", "numbers such as '0.5 %'"),
         ("a,y\n" + '1, "x"\n2, "z"\n' * 10, ".csv", "in row 1 of d.csv a quote follows a space"),
@@ -221,11 +226,28 @@ def test_the_version_of_the_data_follows_its_content(tmp_path: Path) -> None:
     assert versions[0] == versions[1] != versions[2]
 
 
-def test_columns_of_many_rows_are_read_from_json_in_linear_time(tmp_path: Path) -> None:
+class _CountedKey(str):
+    """A key of a JSON object that counts how often it is compared with another one."""
+
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        _CountedKey.comparisons += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_columns_of_many_rows_are_joined_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """pandas writes a column as an object with a key for each row. Looking up each key in all others took minutes."""
-    frame = pd.DataFrame({"a": range(100_000), "y": range(100_000)})
-    frame.to_json(tmp_path / "rows.json")
-    assert reading.read(tmp_path / "rows.json", "y").shape == (100_000, 2)
+    monkeypatch.setattr(_CountedKey, "comparisons", 0)
+    found = {name: {_CountedKey(row): row for row in range(1000)} for name in ("a", "y")}
+    assert reading._in_order(found, "rows.json")["y"] == list(range(1000))
+    assert _CountedKey.comparisons < 10_000
+
+
+def test_the_largest_number_of_32_bits_is_the_same_in_training_and_validation() -> None:
+    assert checks.LARGEST == _LARGEST_SINGLE
 
 
 def test_prepare_tune_train_and_evaluate_work_together(

@@ -15,10 +15,10 @@ from mlflow_common.errors import InputError
 from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.validation.table import listed
 
-# What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _FORMULA = set("=+-@\t\r\n")
 # With a group, `split` keeps the separators: every second part is one.
 _SEPARATORS = re.compile(r"(;|(?<=.)\t)", re.DOTALL)
+# What MLflow's database holds for infinity (`sanitize_metric_value` of mlflow/store/tracking/sqlalchemy_store.py).
 _INFINITE = sys.float_info.max
 
 

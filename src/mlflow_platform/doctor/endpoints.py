@@ -58,7 +58,7 @@ def quotas(context: Context) -> Verdict:
     if not used:
         if limits.get(_DEFAULT) == 0:
             return warned(
-                f"The account may run no {_DEFAULT} for endpoints, which is the default of scripts/deploy_model.py.",
+                f"The account's quota of {_DEFAULT} for endpoints is 0. scripts/deploy_model.py uses it by default.",
                 f"{REQUEST} (`{ENDPOINT.format(_DEFAULT)}`), or deploy with --instance-type or --serverless.",
             )
         return skipped("The environment's endpoints run no instance.")

@@ -111,7 +111,7 @@ class LocalBuilder:
 
 
 def _refuse_passwords(environ: Mapping[str, str]) -> None:
-    """Refuse package indexes with a password: whoever may pull the image could read it in the image's history."""
+    """Refuse package indexes with a password: everyone who may pull the image could read it in the image's history."""
     for name in _INDEXES:
         if any("@" in word.partition("://")[2].partition("/")[0] for word in environ.get(name, "").split()):
             raise InputError(

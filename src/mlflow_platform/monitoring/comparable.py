@@ -19,13 +19,12 @@ def inputs(rows: pa.Table, signature: Signature, known: Iterable[str]) -> dict[s
     """The values of the inputs, by the names of a baseline's columns (`known`).
 
     The inputs of a model that takes one array are named by their positions. They are the baseline's columns in their
-    order.
+    order. Other names are kept.
     """
     found = {name: _values(rows[name].to_pylist(), signature, name) for name in dataset.inputs(rows)}
     names = list(known)
-    if signature.is_unnamed_tensor and len(found) == len(names):
-        # In the order of the numbers.
-        positions = sorted(found, key=lambda name: (len(name), name))
+    if signature.is_unnamed_tensor and len(found) == len(names) and all(name.isdecimal() for name in found):
+        positions = sorted(found, key=int)
         return {name: found[position] for name, position in zip(names, positions, strict=True)}
     return found
 

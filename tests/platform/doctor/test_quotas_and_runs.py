@@ -13,6 +13,7 @@ from mlflow_platform.doctor.context import Context
 from mlflow_platform.doctor.diagnosis import diagnose
 from mlflow_platform.doctor.terraform_state import Resource, TerraformState, locked_provider
 from mlflow_platform.environment import REPOSITORY, Environment
+from mlflow_platform.instance_quotas import ENDPOINT, read_quotas
 from tests.support.running import RunningLocalAws
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:mlflow-staging-mlflow-start-stop"
@@ -115,7 +116,12 @@ DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "you
 @pytest.mark.parametrize(
     ("instances", "quotas", "status", "words"),
     [
-        (0, [[{"QuotaName": "ml.m5.large for endpoint usage", "Value": 0.0}]], "warn", "may run no ml.m5.large"),
+        (
+            0,
+            [[{"QuotaName": "ml.m5.large for endpoint usage", "Value": 0.0}]],
+            "warn",
+            "quota of ml.m5.large for endpoints is 0",
+        ),
         (0, DENIED, "skip", "you may not"),
         (8, QUOTAS, "pass", "8 of 10 ml.m5.large"),
         (9, QUOTAS, "warn", "9 of 10 ml.m5.large"),
@@ -139,9 +145,13 @@ def test_names_a_quota_near_its_limit_that_is_planted_in_localaws(
     variants = [{"VariantName": "AllTraffic", "InstanceType": kind}]
     context.client("sagemaker").describe_endpoint_config = lambda **_: {"ProductionVariants": variants}
     context._clients["service-quotas"] = localaws.client("service-quotas")
+    (before,) = read_quotas(localaws.client("service-quotas"), [ENDPOINT.format(kind)]).values()
     assert endpoints.quotas(context).status == "pass"
     localaws.set_quotas({kind: 10})
-    verdict = endpoints.quotas(context)
+    try:
+        verdict = endpoints.quotas(context)
+    finally:
+        localaws.set_quotas({kind: int(before)})
     assert (verdict.status, f"9 of 10 {kind}" in verdict.detail) == ("warn", True)
 
 
