@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from mlflow_common.errors import PlatformError
-from mlflow_transfer.sources import base, database_connection, database_runs
+from mlflow_transfer.sources import base, database_connection
 from mlflow_transfer.sources import database as database_module
 from mlflow_transfer.sources.database import DatabaseSource
 from tests.transfer.conftest import Servers
@@ -62,7 +62,7 @@ def test_long_histories_are_streamed_while_other_runs_are_read(
     for module in (base, database_module):
         monkeypatch.setattr(module, "GROUP_POINTS", 3)
     monkeypatch.setattr(database_connection, "CHUNK_POINTS", 100)
-    for module in (database_module, database_runs):
+    for module in (database_module, database_connection):
         monkeypatch.setattr(module, "PAGE", 2)
     url = database(kind)
     mirror(servers.old.database, url)

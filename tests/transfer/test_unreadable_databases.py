@@ -367,7 +367,7 @@ def test_a_destroyed_page_is_a_loss_and_the_rest_is_read(full: tuple[Path, int],
     path.write_bytes(content)
     found, losses = read(path)
     assert set(found["runs"]) == {RUN, OTHER}  # type: ignore[call-overload]
-    assert any(loss.place.startswith("a part of the table") and table in loss.place for loss in losses)
+    assert any(loss.place.startswith("all rows of") and table in loss.place for loss in losses)
 
 
 @pytest.mark.parametrize("table", ["experiments", "sqlite_schema"])

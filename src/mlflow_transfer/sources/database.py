@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain
-from typing import Any
 
 from mlflow_common.errors import InputError
 from mlflow_transfer.location import shown
@@ -61,6 +60,7 @@ from mlflow_transfer.stores import Store
 
 # Smaller than every start time, which SQLite, PostgreSQL and MySQL store in 64 bits.
 _EARLIEST = -(1 << 63)
+_CHECK = "a check of"
 _RUNS = """
 SELECT run_uuid, experiment_id, name, user_id, status, COALESCE(start_time, 0) AS started, end_time,
     lifecycle_stage, artifact_uri FROM runs
@@ -134,30 +134,32 @@ class DatabaseSource:
             return
         self._checked = True
         if self._db.dialect == "sqlite":
-            for row in await self._db.rows(damage_check((await self._db.rows(FILE_SIZE))[0]["bytes"])):
+            size = sum(row["bytes"] for row in await self._db.rows(FILE_SIZE))
+            for row in await self._db.rows(damage_check(size), reads=_CHECK):
                 self._db.losses.add("the database file", damage(str(row["found"])))
         for table in missing_tables(self._db.tables):
             self._db.losses.add(f"table {table}", "it is missing in the database")
         for statement, place, reason in chain(dangling_rows(self._db.tables), not_transferred(self._db.tables)):
-            for row in await self._db.rows(statement):
+            for row in await self._db.rows(statement, reads=_CHECK):
                 if (count := row.get("number_of_rows")) != 0:
                     found = place.format(**{key: ascii(value) for key, value in row.items()})
                     self._db.losses.add(found.replace("1 rows", "1 row", 1) if count == 1 else found, reason)
 
     async def runs(self, experiment_id: str) -> AsyncIterator[list[Run]]:
         """An experiment's runs in pages, including deleted ones."""
-        statement = (
-            _RUNS + " WHERE experiment_id = :experiment AND (COALESCE(start_time, 0) > :start OR "
-            "(COALESCE(start_time, 0) = :start AND run_uuid > :last)) ORDER BY started, run_uuid LIMIT :page"
+        after = "(COALESCE(start_time, 0) > :start OR (COALESCE(start_time, 0) = :start AND run_uuid > :last))"
+        pages = self._db.pages(
+            _RUNS,
+            "run_uuid",
+            after,
+            "started, run_uuid",
+            lambda row: {"start": row["started"], "last": row["run_uuid"]},
+            experiment=int(experiment_id),
+            start=_EARLIEST,
+            last="",
         )
-        start: Any = _EARLIEST
-        last = ""
-        while True:
-            rows = await self._db.rows(statement, experiment=int(experiment_id), start=start, last=last, page=PAGE)
-            if not rows:
-                return
+        async for rows in pages:
             yield await self._runs.filled(rows)
-            start, last = rows[-1]["started"], rows[-1]["run_uuid"]
 
     async def runs_by_id(self, ids: Sequence[str]) -> list[Run]:
         """The runs with these ids, as far as they exist."""
@@ -197,7 +199,8 @@ class DatabaseSource:
 
     async def _streamed(self, run_id: str) -> History:
         statement = self._db.quoted("SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = :id")
-        async with aclosing(self._db.streamed(statement, id=run_id)) as chunks:
+        place = f"points of run {run_id!r} in the table metrics"
+        async with aclosing(self._db.streamed(statement, place, id=run_id)) as chunks:
             async for rows in chunks:
                 points = []
                 for row in rows:
@@ -211,12 +214,16 @@ class DatabaseSource:
         """An experiment's logged models in pages."""
         if "logged_models" not in self._db.tables:
             return
-        statement = (
-            "SELECT * FROM logged_models WHERE experiment_id = :experiment "
-            "AND COALESCE(lifecycle_stage, '') != 'deleted' AND model_id > :last ORDER BY model_id LIMIT :page"
+        pages = self._db.pages(
+            "SELECT * FROM logged_models",
+            "model_id",
+            "COALESCE(lifecycle_stage, '') != 'deleted' AND model_id > :last",
+            "model_id",
+            lambda row: {"last": row["model_id"]},
+            experiment=int(experiment_id),
+            last="",
         )
-        last = ""
-        while rows := await self._db.rows(statement, experiment=int(experiment_id), last=last, page=PAGE):
+        async for rows in pages:
             ids = [row["model_id"] for row in rows]
             params = await self._db.texts("logged_model_params", "model_id", ids, ("param_key", "param_value"))
             tags = await self._db.texts("logged_model_tags", "model_id", ids, ("tag_key", "tag_value"))
@@ -231,7 +238,6 @@ class DatabaseSource:
                 with self._db.losing(f"logged model {row['model_id']!r}", "logged_models"):
                     found.append(logged_model_from_row(row, params, tags, points))
             yield found
-            last = ids[-1]
 
     async def registered_models(self) -> list[RegisteredModel]:
         """All registered models and prompts with their versions."""
@@ -241,12 +247,16 @@ class DatabaseSource:
         """An experiment's traces in pages."""
         if "trace_info" not in self._db.tables:
             return
-        statement = (
-            "SELECT * FROM trace_info WHERE experiment_id = :experiment AND request_id > :last "
-            "ORDER BY request_id LIMIT :page"
+        pages = self._db.pages(
+            "SELECT * FROM trace_info",
+            "request_id",
+            "request_id > :last",
+            "request_id",
+            lambda row: {"last": row["request_id"]},
+            experiment=int(experiment_id),
+            last="",
         )
-        last = ""
-        while rows := await self._db.rows(statement, experiment=int(experiment_id), last=last, page=PAGE):
+        async for rows in pages:
             ids = [row["request_id"] for row in rows]
             tags = await self._db.texts("trace_tags", "request_id", ids)
             metadata = await self._db.texts("trace_request_metadata", "request_id", ids)
@@ -255,7 +265,6 @@ class DatabaseSource:
                 with self._db.losing(f"trace {row['request_id']!r}", "trace_info"):
                     found.append(trace_from_row(row, tags, metadata))
             yield found
-            last = ids[-1]
 
     def losses(self) -> Sequence[Loss]:
         """What could not be read so far."""

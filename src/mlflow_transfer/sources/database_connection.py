@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from mlflow_common.errors import InputError, PreconditionError, first_line
 from mlflow_transfer.location import shown
 from mlflow_transfer.losses import LossLog
-from mlflow_transfer.sources.base import CHUNK_POINTS
+from mlflow_transfer.sources.base import CHUNK_POINTS, PAGE
 from mlflow_transfer.sources.database_checks import decoded
 from mlflow_transfer.sources.database_rows import Row, plain
 from mlflow_transfer.sources.parsing import MALFORMED, described
@@ -36,6 +36,8 @@ _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 _PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 # SQLite repeats parts of a damaged schema in its messages, and Python's driver decodes them.
 _UNREADABLE = (sa.exc.SQLAlchemyError, UnicodeError)
+
+_DAMAGED = "SQLite cannot read it, because the file is damaged"
 
 T = TypeVar("T")
 
@@ -59,29 +61,66 @@ class Database:
         self._connection, self.tables = self._thread.submit(_open, url).result()
         self.dialect = self._connection.dialect.name
 
-    async def rows(self, statement: str, **given: Any) -> Sequence[Row]:
+    async def rows(self, statement: str, *, reads: str = "all rows of", **given: Any) -> Sequence[Row]:
         """All rows of a query. `ids` is a list of values.
 
-        A table that is missing has no rows. A query that meets a damaged page of SQLite has none either, which is a
-        loss. Only without the experiments there is nothing to read.
+        A table that is missing has no rows. If SQLite meets a damaged page, the query is repeated for fewer ids, until
+        those are known whose rows it cannot read. They are losses that name the id; without ids, the whole query is
+        one. Only without the experiments there is nothing to read.
+
+        Args:
+            reads: what the query does with the tables, for the loss.
         """
         tables = list(dict.fromkeys(_TABLES.findall(statement)))
         if not self.tables.issuperset(tables):
             return []
-        text = sa.text(statement)
-        if "ids" in given:
-            text = text.bindparams(sa.bindparam("ids", expanding=True))
         try:
-            return await self.do(lambda: self._connection.execute(text, given).mappings().all())
+            return await self._all(statement, given)
         except PreconditionError as error:
             if tables == ["experiments"] or not _is_damage(error.__cause__):
                 raise
-            self._lose_part(tables)
-            return []
+        ids = given.get("ids", [])
+        if len(ids) > 1:
+            halves = (ids[: len(ids) // 2], ids[len(ids) // 2 :])
+            return [row for half in halves for row in await self.rows(statement, reads=reads, **{**given, "ids": half})]
+        place = " and ".join(f"the table {table}" for table in tables) or "the database file"
+        self.losses.add(f"{reads} {ids[0]!r} in {place}" if ids else f"{reads} {place}", _DAMAGED)
+        return []
 
-    def _lose_part(self, tables: Sequence[str]) -> None:
-        place = f"a part of {' and '.join(f'the table {table}' for table in tables) or 'the database file'}"
-        self.losses.add(place, "SQLite cannot read it, because the file is damaged")
+    async def _all(self, statement: str, given: Mapping[str, Any]) -> Sequence[Row]:
+        text = sa.text(statement)
+        if "ids" in given:
+            text = text.bindparams(sa.bindparam("ids", expanding=True))
+        return await self.do(lambda: self._connection.execute(text, given).mappings().all())
+
+    async def pages(
+        self, select: str, key: str, after: str, order: str, next_page: Callable[[Row], dict[str, Any]], **given: Any
+    ) -> AsyncIterator[Sequence[Row]]:
+        """An experiment's rows of a table in pages. In a damaged table, the rows are read by their keys.
+
+        Args:
+            key: the primary key, which SQLite keeps in an index of its own.
+            after: the condition of the rows of the next page, with the names that `next_page` returns for the last row.
+            given: these values for the first page, and the id of the experiment.
+        """
+        statement = f"{select} WHERE experiment_id = :experiment AND {after} ORDER BY {order} LIMIT :page"
+        while True:
+            try:
+                rows = await self._all(statement, {**given, "page": PAGE})
+            except PreconditionError as error:
+                if not _is_damage(error.__cause__):
+                    raise
+                break
+            if not rows:
+                return
+            yield rows
+            given |= next_page(rows[-1])
+        keys = [row[key] for row in await self.rows(f"SELECT {key} FROM {_TABLES.findall(select)[0]}")]  # noqa: S608 fixed
+        # With a sign, SQLite does not use the index of the experiments: https://sqlite.org/optoverview.html#uplus
+        statement = f"{select} WHERE {key} IN :ids AND +experiment_id = :experiment AND {after}"
+        for start in range(0, len(keys), PAGE):
+            if rows := await self.rows(statement, ids=keys[start : start + PAGE], **given):
+                yield rows
 
     def quoted(self, statement: str) -> str:
         """The statement with the column `key` quoted where that is a reserved word (MySQL)."""
@@ -98,8 +137,8 @@ class Database:
         except _UNREADABLE as error:
             raise PreconditionError(f"{self.name} cannot be read: {first_line(error)}{_hint(error)}") from error
 
-    async def streamed(self, statement: str, **given: Any) -> AsyncGenerator[Sequence[Any], None]:
-        """The rows of a query in chunks."""
+    async def streamed(self, statement: str, place: str, **given: Any) -> AsyncGenerator[Sequence[Any], None]:
+        """The rows of a query in chunks. A damaged page ends them, which is a loss at this place."""
         # Use a separate connection: on MySQL, the next query discards the unread rows of a cursor.
         connection = await self.do(lambda: _connect(self._url))
         try:
@@ -110,7 +149,7 @@ class Database:
         except PreconditionError as error:
             if not _is_damage(error.__cause__):
                 raise
-            self._lose_part(_TABLES.findall(statement))
+            self.losses.add(place, _DAMAGED)
         finally:
             await self.do(connection.close)
 
@@ -120,7 +159,7 @@ class Database:
         """The keys and values of a table, per owner."""
         found: defaultdict[str, dict[str, str]] = defaultdict(dict)
         chosen = "" if ids is None else f" WHERE {owner} IN :ids"
-        given = {} if ids is None else {"ids": list(ids)}
+        given: dict[str, Any] = {} if ids is None else {"ids": list(ids)}
         for row in await self.rows(f"SELECT * FROM {table}{chosen}", **given):  # noqa: S608 fixed names
             try:
                 found[str(row[owner])][plain(row[names[0]])] = plain(row[names[1]] or "")

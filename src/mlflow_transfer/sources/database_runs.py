@@ -8,7 +8,6 @@ from typing import Any
 
 from mlflow_transfer.records import Point, Run
 from mlflow_transfer.rest_json import sorted_inputs
-from mlflow_transfer.sources.base import PAGE
 from mlflow_transfer.sources.database_connection import Database
 from mlflow_transfer.sources.database_rows import Row, plain, point_from_row
 from mlflow_transfer.sources.parsing import integer, lifecycle_stage, optional_integer, run_status
@@ -74,11 +73,14 @@ class RunRows:
         )
         rows = await self._db.rows(statement, ids=ids)
         tags: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-        for start in range(0, len(rows), PAGE):
-            uuids = [row["input_uuid"] for row in rows[start : start + PAGE]]
-            for tag in await self._db.rows("SELECT * FROM input_tags WHERE input_uuid IN :ids", ids=uuids):
-                with self._db.losing(f"input tag {tag['name']!r}", "input_tags"):
-                    tags[tag["input_uuid"]].append({"key": plain(tag["name"]), "value": plain(tag["value"] or "")})
+        # By the run, so that damage names the run.
+        statement = (
+            "SELECT t.input_uuid, t.name, t.value FROM input_tags t JOIN inputs i ON i.input_uuid = t.input_uuid "
+            "WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id IN :ids"
+        )
+        for tag in await self._db.rows(statement, ids=ids):
+            with self._db.losing(f"input tag {tag['name']!r}", "input_tags"):
+                tags[tag["input_uuid"]].append({"key": plain(tag["name"]), "value": plain(tag["value"] or "")})
         for row in rows:
             dataset = {
                 "name": row["name"],
