@@ -57,8 +57,8 @@ data "aws_caller_identity" "current" {
     # A name in an account's own namespace ends in "-an". This module creates no bucket there, but it manages one that exists.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     precondition {
-      condition     = !var.create_s3_bucket || !(can(regex("^(amzn-s3-demo-|sthree-|xn-)|(-s3alias|--ol-s3|--x-s3|--table-s3|[.]mrap)$", local.new_bucket_name)) || (var.bucket_name_override == null && endswith(local.new_bucket_name, "-an")))
-      error_message = "The artifact bucket would be named \"${local.new_bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn-\" or end in \"-an\", \"-s3alias\", \"--ol-s3\", \"--x-s3\", \"--table-s3\" or \".mrap\". Choose another project_name or bucket_name_suffix. If a bucket of that name exists already, set bucket_name_override to it."
+      condition     = !var.create_s3_bucket || !(can(regex("^(amzn-s3-demo-|sthree-|xn--)|(-s3alias|--ol-s3|--x-s3|--table-s3|[.]mrap)$", local.new_bucket_name)) || (var.bucket_name_override == null && endswith(local.new_bucket_name, "-an")))
+      error_message = "The artifact bucket would be named \"${local.new_bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn--\" or end in \"-an\", \"-s3alias\", \"--ol-s3\", \"--x-s3\", \"--table-s3\" or \".mrap\". Choose another project_name or bucket_name_suffix. If a bucket of that name exists already, set bucket_name_override to it."
     }
 
     precondition {

@@ -185,8 +185,9 @@ variable "noncurrent_version_expiration_days" {
   default     = 90
 
   validation {
-    condition     = var.noncurrent_version_expiration_days == null || try(var.noncurrent_version_expiration_days >= 1 && var.noncurrent_version_expiration_days <= 36500 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days, false)
-    error_message = "noncurrent_version_expiration_days must be a whole number of days from 1 to 36500, or null to keep every version."
+    # S3's days are integers of 32 bits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+    condition     = var.noncurrent_version_expiration_days == null || try(var.noncurrent_version_expiration_days >= 1 && var.noncurrent_version_expiration_days <= 2147483647 && floor(var.noncurrent_version_expiration_days) == var.noncurrent_version_expiration_days, false)
+    error_message = "noncurrent_version_expiration_days must be a whole number of days from 1 to 2147483647, or null to keep every version."
   }
 }
 
@@ -204,8 +205,9 @@ variable "artifact_transition" {
   }
 
   validation {
-    condition     = var.artifact_transition == null || try(floor(var.artifact_transition.days) == var.artifact_transition.days && var.artifact_transition.days <= 36500 && var.artifact_transition.days >= (var.artifact_transition.storage_class == "STANDARD_IA" ? 30 : 0), false)
-    error_message = "artifact_transition.days must be a whole number of days up to 36500, and 30 or more for STANDARD_IA, which S3 takes no younger objects into."
+    # S3's days are integers of 32 bits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+    condition     = var.artifact_transition == null || try(floor(var.artifact_transition.days) == var.artifact_transition.days && var.artifact_transition.days <= 2147483647 && var.artifact_transition.days >= (var.artifact_transition.storage_class == "STANDARD_IA" ? 30 : 0), false)
+    error_message = "artifact_transition.days must be a whole number of days up to 2147483647, and 30 or more for STANDARD_IA, which S3 takes no younger objects into."
   }
 }
 
@@ -215,8 +217,9 @@ variable "deleted_artifact_expiration_days" {
   default     = null
 
   validation {
-    condition     = var.deleted_artifact_expiration_days == null || try(var.deleted_artifact_expiration_days >= 1 && var.deleted_artifact_expiration_days <= 36500 && floor(var.deleted_artifact_expiration_days) == var.deleted_artifact_expiration_days, false)
-    error_message = "deleted_artifact_expiration_days must be a whole number of days from 1 to 36500, or null to keep them."
+    # S3's days are integers of 32 bits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+    condition     = var.deleted_artifact_expiration_days == null || try(var.deleted_artifact_expiration_days >= 1 && var.deleted_artifact_expiration_days <= 2147483647 && floor(var.deleted_artifact_expiration_days) == var.deleted_artifact_expiration_days, false)
+    error_message = "deleted_artifact_expiration_days must be a whole number of days from 1 to 2147483647, or null to keep them."
   }
 }
 
@@ -476,7 +479,7 @@ variable "reader_role_names" {
 
   validation {
     condition     = !anytrue([for name in var.reader_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
-    error_message = "reader_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    error_message = "reader_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. For a role of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -493,7 +496,7 @@ variable "writer_role_names" {
 
   validation {
     condition     = !anytrue([for name in var.writer_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
-    error_message = "writer_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    error_message = "writer_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. For a role of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -510,7 +513,7 @@ variable "admin_role_names" {
 
   validation {
     condition     = !anytrue([for name in var.admin_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
-    error_message = "admin_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
+    error_message = "admin_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. For a role of Identity Center, reference the policies of output client_policy_names in the permission set, or copy output client_policy_documents into its inline policy."
   }
 }
 
@@ -527,7 +530,7 @@ variable "deletion_protected_from_role_names" {
 
   validation {
     condition     = !anytrue([for name in var.deletion_protected_from_role_names : can(regex("^AWS(ReservedSSO_|ServiceRoleFor)", name))])
-    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. Of Identity Center, copy output deletion_protection_policy into the inline policy of the permission set."
+    error_message = "deletion_protected_from_role_names contains a role of IAM Identity Center (AWSReservedSSO_...) or of a service (AWSServiceRoleFor...), and AWS refuses changes to those. For a role of Identity Center, copy output deletion_protection_policy into the inline policy of the permission set."
   }
 }
 
@@ -742,7 +745,7 @@ variable "monthly_budget_usd" {
 
   validation {
     condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd >= 1 && var.monthly_budget_usd <= 1000000000, false)
-    error_message = "monthly_budget_usd must be a number of US dollars from 1 to a thousand million, or null for no budget."
+    error_message = "monthly_budget_usd must be a number of US dollars from 1 to 1,000,000,000, or null for no budget."
   }
 }
 

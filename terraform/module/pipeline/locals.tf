@@ -40,5 +40,5 @@ data "aws_region" "current" {}
 locals {
   refused_bucket = "^(s3://|arn:[a-z-]+:s3:::)?([^/]*[.][.]|[0-9]+([.][0-9]+){3}(/|$))|/[.][.]?(/|$)|[#$[:cntrl:]]|^.{700}"
   bucket_rule    = "S3 takes no IP address as a bucket's name, and no two periods side by side."
-  store_rule     = "${local.bucket_rule} A prefix has none of # $ * ? and no folder named only . or .., and the address has less than 700 characters."
+  store_rule     = "${local.bucket_rule} A prefix has none of # $ * ? and no folder named only . or .., and the address has fewer than 700 characters."
 }

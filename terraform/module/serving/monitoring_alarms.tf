@@ -97,3 +97,15 @@ data "aws_iam_policy_document" "monitoring_failures" {
     }
   }
 }
+
+# A rate, or one time a day at most: a fixed hour.
+check "hours_between_monitoring" {
+  assert {
+    condition = try(
+      tonumber(regex("^rate\\(([0-9]+) ", var.monitoring.schedule_expression)[0]) * { minute = 1, hour = 60, day = 1440 }[regex("(minute|hour|day)s?\\)$", var.monitoring.schedule_expression)[0]] < var.monitoring.alarm_after_hours * 60,
+      !can(regex("^cron\\([0-9]+ [0-9]+ ", var.monitoring.schedule_expression)) || var.monitoring.alarm_after_hours > 24,
+      true,
+    )
+    error_message = "monitoring.schedule_expression is \"${try(var.monitoring.schedule_expression, "")}\" and monitoring.alarm_after_hours is ${try(var.monitoring.alarm_after_hours, 3)}, so the alarm for missing monitoring is raised between any two runs. Set alarm_after_hours to more hours than are between two runs (168 at most), or monitor more often."
+  }
+}

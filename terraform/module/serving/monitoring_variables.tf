@@ -20,7 +20,7 @@ variable "monitoring" {
 
   validation {
     condition     = var.monitoring == null || can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|${local.cron_expression})$", var.monitoring.schedule_expression))
-    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 day)\", or a cron expression with six fields (minute, hour, day of month, month, day of week and year, with a \"?\" for one of the two days), such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
+    error_message = "monitoring.schedule_expression must be a rate expression, such as \"rate(1 hour)\", or a cron expression with six fields (minute, hour, day of month, month, day of week and year, with a \"?\" for one of the two days), such as \"cron(15 * * * ? *)\" for 15 minutes past every hour."
   }
 
   validation {
@@ -43,16 +43,6 @@ variable "monitoring" {
     # CloudWatch evaluates an alarm over seven days at most.
     condition     = var.monitoring == null || try(var.monitoring.alarm_after_hours >= 1 && var.monitoring.alarm_after_hours <= 168 && floor(var.monitoring.alarm_after_hours) == var.monitoring.alarm_after_hours, false)
     error_message = "monitoring.alarm_after_hours must be a whole number of hours from 1 to 168 (seven days), longer than the time between two runs."
-  }
-
-  validation {
-    # A rate, or one time a day at most: a fixed hour.
-    condition = try(
-      tonumber(regex("^rate\\(([0-9]+) ", var.monitoring.schedule_expression)[0]) * { minute = 1, hour = 60, day = 1440 }[regex("(minute|hour|day)s?\\)$", var.monitoring.schedule_expression)[0]] < var.monitoring.alarm_after_hours * 60,
-      !can(regex("^cron\\([0-9]+ [0-9]+ ", var.monitoring.schedule_expression)) || var.monitoring.alarm_after_hours > 24,
-      true,
-    )
-    error_message = "monitoring.schedule_expression is \"${try(var.monitoring.schedule_expression, "")}\" and monitoring.alarm_after_hours is ${try(var.monitoring.alarm_after_hours, 3)}, so the alarm would be raised between any two runs. Monitor more often, or set alarm_after_hours to more hours than are between two runs (168 at most)."
   }
 }
 

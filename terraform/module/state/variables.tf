@@ -10,8 +10,8 @@ variable "bucket_name" {
 
   validation {
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-    condition     = !can(regex("^(amzn-s3-demo-|sthree-|xn-)|(-s3alias|-an)$", var.bucket_name))
-    error_message = "bucket_name is \"${var.bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn-\" or end in \"-s3alias\" or \"-an\". Choose another one."
+    condition     = !can(regex("^(amzn-s3-demo-|sthree-|xn--)|(-s3alias|-an)$", var.bucket_name))
+    error_message = "bucket_name is \"${var.bucket_name}\", and S3 reserves names that begin with \"amzn-s3-demo-\", \"sthree-\" or \"xn--\" or end in \"-s3alias\" or \"-an\". Choose another one."
   }
 }
 
@@ -63,8 +63,9 @@ variable "old_versions_kept_days" {
   nullable    = false
 
   validation {
-    condition     = var.old_versions_kept_days >= 1 && var.old_versions_kept_days <= 36500 && floor(var.old_versions_kept_days) == var.old_versions_kept_days
-    error_message = "old_versions_kept_days must be a whole number of days from 1 to 36500."
+    # S3's days are integers of 32 bits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html
+    condition     = var.old_versions_kept_days >= 1 && var.old_versions_kept_days <= 2147483647 && floor(var.old_versions_kept_days) == var.old_versions_kept_days
+    error_message = "old_versions_kept_days must be a whole number of days from 1 to 2147483647."
   }
 }
 
@@ -82,15 +83,14 @@ variable "tags" {
   nullable    = false
 
   # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html#id_tags_naming_best_practices
-  # CodeBuild's lengths: https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Tag.html
   validation {
     condition     = alltrue([for key in keys(var.tags) : !can(regex("^(?i)aws:", key))])
     error_message = "tags must not begin with \"aws:\", which AWS reserves."
   }
 
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,127}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,255}$", value))])
-    error_message = "tags must have keys of 1 to 127 and values of up to 255 characters: letters, digits, spaces and _ . : / = + - @ only."
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
+    error_message = "tags must have keys of 1 to 128 and values of up to 256 characters: letters, digits, spaces and _ . : / = + - @ only."
   }
 
   validation {

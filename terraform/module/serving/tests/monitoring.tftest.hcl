@@ -94,6 +94,20 @@ run "a_schedule_by_both_days_is_refused" {
   expect_failures = [var.monitoring]
 }
 
+run "runs_that_are_rarer_than_the_alarm_get_a_warning" {
+  command = plan
+
+  variables {
+    monitoring = {
+      image_uri           = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b3c"
+      schedule_expression = "rate(7 days)"
+      alarm_after_hours   = 168
+    }
+  }
+
+  expect_failures = [check.hours_between_monitoring]
+}
+
 run "a_prefix_that_makes_the_schedules_role_too_long_is_refused" {
   command = plan
 

@@ -72,6 +72,16 @@ run "builds_run_in_a_vpc_with_a_package_index_and_a_role_pushes_images" {
   }
 }
 
+run "a_trust_policy_above_the_default_quota_gets_a_warning" {
+  command = plan
+
+  variables {
+    image_pusher_principal_arns = [for number in range(60) : "arn:aws:iam::111122223333:user/pusher-${number}"]
+  }
+
+  expect_failures = [check.length_of_the_pushers_trust_policy]
+}
+
 run "without_image_build_there_is_no_project_and_no_role_for_it" {
   command = plan
 

@@ -15,6 +15,7 @@ resource "terraform_data" "later" {
   for_each = {
     account = "444455556666"
     bucket  = "data-lake"
+    image   = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn-dev-serving:1a2b"
     group   = "sg-0123456789abcdef0"
     key     = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
     role    = "arn:aws:iam::111122223333:role/ci"
@@ -41,6 +42,10 @@ module "everything_is_new" {
   image_pusher_principal_arns = [local.later["role"]]
   model_package_readers       = { iris = [local.later["account"]] }
   endpoint_vpc                = { subnet_ids = [local.later["subnet"], local.later["subnet"]], security_group_ids = [local.later["group"]] }
+
+  tracking_server        = { name = "churn-dev-3-0", mlflow_version = "3.0" }
+  notification_topic_arn = local.later["topic"]
+  monitoring             = { image_uri = local.later["image"] }
 
   image_build = {
     package_index_url = "https://${local.later["vpc"]}.example.com/simple"
