@@ -25,6 +25,12 @@ def test_an_unsigned_call_is_refused(localaws: RunningLocalAws) -> None:
     assert HTTP.get(f"{localaws.url}/some-bucket").status_code == 403
 
 
+def test_an_upload_by_a_form_is_refused_with_what_to_use_instead(localaws: RunningLocalAws) -> None:
+    form = localaws.client("s3").generate_presigned_post("some-bucket", "a")
+    answer = HTTP.post(form["url"], data=form["fields"], files={"file": b"a"})
+    assert (answer.status_code, "Presign a PUT" in answer.text) == (501, True)
+
+
 def test_an_unsigned_call_is_refused_in_the_protocol_of_its_client(localaws: RunningLocalAws) -> None:
     unsigned = Config(signature_version=UNSIGNED)
     role = {"RoleArn": "arn:aws:iam::123456789012:role/ci", "RoleSessionName": "ci"}
