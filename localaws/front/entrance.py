@@ -139,7 +139,7 @@ def _unsigned(call: Call) -> AwsError:
         message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
         return AwsError("InvalidRequest", message, 400)
     if call.method == "POST" and call.headers.get("content-type", "").startswith("multipart/form-data"):
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html: its signature is one of the form's fields.
+        # Its signature is a field: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
         return AwsError("NotImplemented", "localaws has no uploads by HTML forms (presigned POST). Presign a PUT.", 501)
     if call.service == "s3":
         return AwsError("AccessDenied", "Access Denied", 403)
