@@ -73,6 +73,11 @@ class Callbacks:
         """SendPipelineExecutionStepFailure."""
         return self._answer(given, [], given.get("FailureReason") or "")
 
+    def forget(self, execution: str) -> None:
+        """Remove the tokens of a deleted execution. Until then, an answer can be repeated."""
+        with self._lock:
+            self._callbacks = {token: one for token, one in self._callbacks.items() if one.execution != execution}
+
     def close(self) -> None:
         """End the waits, because localaws stops."""
         with self._lock:

@@ -56,6 +56,7 @@ class Executions:
         """Remove the executions of a deleted pipeline."""
         for execution in self.of(pipeline):
             del self._executions[execution.arn]
+            self.callbacks.forget(execution.arn)
 
     def close(self) -> None:
         """End the running executions with a reason. Call it before the jobs end."""

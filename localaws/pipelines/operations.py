@@ -84,7 +84,8 @@ class PipelineOperations:
 
     def check_update(self, caller: Caller, given: dict[str, Any]) -> None:
         """UpdatePipeline: the pipeline exists, and the new definition can run."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
+        versions.of(pipeline)  # Keeps the present definition: moto replaces it.
         aliases = given.get("PipelineVersionAliases") or []
         versions.check_aliases(pipeline, aliases, aliases)
         text = self._check(caller, given)
@@ -94,18 +95,20 @@ class PipelineOperations:
 
     def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """CreatePipeline: the definition is version 1."""
-        versions.add(self._pipeline(caller, given["PipelineName"]), given.get("PipelineVersionAliases") or [])
+        versions.add(
+            versions.find(self._account, caller, given["PipelineName"]), given.get("PipelineVersionAliases") or []
+        )
         return response
 
     def updated(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """UpdatePipeline: a new definition is a new version. moto keeps the time of the creation."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
         pipeline.last_modified_time = datetime.now(UTC).replace(tzinfo=None)  # moto keeps naive times.
         return {**response, "PipelineVersionId": versions.add(pipeline, given.get("PipelineVersionAliases") or [])}
 
     def describe_pipeline(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """DescribePipeline takes a name or an ARN; moto takes a name."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
         version = versions.resolve(pipeline, given)
         backend = sagemaker_backends[self._account][caller.region]
         found = backend.describe_pipeline(pipeline.pipeline_name) | versions.described(version)
@@ -113,14 +116,14 @@ class PipelineOperations:
 
     def check_deletion(self, caller: Caller, given: dict[str, Any]) -> None:
         """DeletePipeline: the pipeline exists, and no execution runs."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
         if any(one.status in RUNNING for one in self._executions.of(pipeline.arn)):
             raise AwsError("ConflictException", f"Pipeline {pipeline.arn} has running executions.")
         self._executions.forget(pipeline.arn)
 
     def start(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """StartPipelineExecution. Idempotent for one ClientRequestToken."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
         token = given["ClientRequestToken"]
         for one in self._executions.of(pipeline.arn):
             if one.token == token:
@@ -169,7 +172,7 @@ class PipelineOperations:
             "PipelineArn": execution.pipeline,
             "PipelineExecutionArn": execution.arn,
             **execution.details,
-            **versions.aliases(_version_of(self._pipeline(caller, execution.pipeline), execution)),
+            **versions.aliases(_version_of(versions.find(self._account, caller, execution.pipeline), execution)),
         }
 
     def definition(self, _caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +182,7 @@ class PipelineOperations:
 
     def list(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
         """ListPipelineExecutions."""
-        pipeline = self._pipeline(caller, given["PipelineName"])
+        pipeline = versions.find(self._account, caller, given["PipelineName"])
         listed = {one.arn: one for one in self._executions.of(pipeline.arn)}
         if given.get("PipelineVersionAlias"):
             version = versions.resolve(pipeline, given)
@@ -277,9 +280,6 @@ class PipelineOperations:
     def _pipelines(self, caller: Caller) -> dict[str, Any]:
         found: dict[str, Any] = sagemaker_backends[self._account][caller.region].pipelines
         return found
-
-    def _pipeline(self, caller: Caller, name: str) -> Any:
-        return versions.find(self._account, caller, name)
 
 
 def _check_start(given: dict[str, Any]) -> None:

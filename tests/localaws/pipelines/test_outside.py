@@ -123,6 +123,15 @@ def test_the_wait_ends_when_localaws_stops(waiting: Waiting) -> None:
     assert waiting.callbacks.open(EXECUTION).closed
 
 
+def test_the_tokens_of_a_deleted_execution_are_removed(waiting: Waiting) -> None:
+    kept = waiting.callbacks.open("other").token
+    waiting.succeed()
+    waiting.callbacks.forget(EXECUTION)
+    with pytest.raises(AwsError, match="No callback step has the token"):
+        waiting.succeed()
+    assert waiting.succeed(token=kept) == {"PipelineExecutionArn": "other"}
+
+
 class Function:
     """A client of Lambda with one function."""
 

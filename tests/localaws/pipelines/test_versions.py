@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from localaws.errors import AwsError
 from localaws.pipelines import versions
+from localaws.pipelines.operations import PipelineOperations
+from localaws.services.context import Caller
 from tests.localaws.jobs.conftest import JobBench
 from tests.localaws.pipelines.test_executions import wait
 
@@ -42,6 +44,20 @@ def test_an_update_that_keeps_the_definition_makes_no_version() -> None:
     made.pipeline_definition = "two"
     assert versions.add(made, ["new"]) == 2
     assert versions.resolve(made, {"PipelineVersionAlias": "new"})["PipelineVersionId"] == 2
+
+
+def test_an_update_keeps_the_definition_of_a_pipeline_that_an_earlier_localaws_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saved = SimpleNamespace(arn="p", pipeline_definition="one", creation_time=datetime(2026, 1, 1))  # noqa: DTZ001
+    monkeypatch.setattr(versions, "find", lambda *_: saved)
+    unused: Any = None
+    operations = PipelineOperations(unused, unused, unused, "123456789012").operations()
+    request: tuple[Caller, dict[str, Any]] = (Caller("u", "us-east-1"), {"PipelineName": "p"})
+    operations.checks["UpdatePipeline"](*request)
+    saved.pipeline_definition = "two"
+    assert operations.extensions["UpdatePipeline"](*request, {})["PipelineVersionId"] == 2
+    assert [one["PipelineDefinition"] for one in versions.of(saved)] == ["one", "two"]
 
 
 @pytest.mark.parametrize(
