@@ -10,7 +10,8 @@ from a2wsgi import WSGIMiddleware
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localaws.call import Call, current_call
-from localaws.front.asgi import Asgi
+from localaws.front.asgi import Asgi, Receive, Scope, Send
+from localaws.functions.concurrency import Invocations
 from localaws.turns import Turns
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -36,7 +37,14 @@ def moto(prepare: Callable[[str], None]) -> Asgi:
     dispatcher.get_backend_for_host = lambda host: None if host in MOTOS_OWN else find(host)
     infer = dispatcher.infer_service_region_host
     dispatcher.infer_service_region_host = lambda environ, path: infer(_named(environ), path)
-    application: Asgi = WSGIMiddleware(OneAtATime(dispatcher, prepare), workers=WORKERS)
+    one_at_a_time = OneAtATime(dispatcher, prepare)
+    others: Asgi = WSGIMiddleware(one_at_a_time, workers=WORKERS)
+    invocations = Invocations(one_at_a_time)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        is_invocation = current_call.get().action in CONCURRENT_CALLS
+        await (invocations if is_invocation else others)(scope, receive, send)
+
     return application
 
 
