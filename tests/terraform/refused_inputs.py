@@ -141,7 +141,11 @@ STATE: Cases = {
         {"kms_key_id": ABROAD},
         "kms_key_id must be the ARN of a key in the bucket's region",
     ),
-    "states kept for ever": ({"old_versions_kept_days": 1e12}, "old_versions_kept_days must be a whole number of days"),
+    # With the longest tags, and a bucket name that is not reserved: S3 reserves "xn--".
+    "states kept for ever": (
+        {"old_versions_kept_days": 1e12, "bucket_name": "xn-states", "tags": {"k" * 128: "v" * 256}},
+        "old_versions_kept_days must be a whole number of days",
+    ),
 }
 STUDIO: Cases = {
     "homes with a key of another region": (

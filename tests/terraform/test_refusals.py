@@ -99,8 +99,11 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         {"bucket_name_suffix": "acme-an"},
         'and S3 reserves names that begin with "amzn-s3-demo-"',
     ),
+    # With a bucket name that is not reserved, and versions kept for more than 100 years.
     "replication of the bucket to itself": (
-        NEW | {"replication": {"bucket_arn": "arn:aws:s3:::churn-dev-mlflow-artifacts-acme"}},
+        NEW
+        | {"project_name": "xn", "noncurrent_version_expiration_days": 40_000}
+        | {"replication": {"bucket_arn": "arn:aws:s3:::xn-dev-mlflow-artifacts-acme"}},
         "replication.bucket_arn is the artifact bucket itself",
     ),
     "more policies than IAM allows": (
