@@ -24,6 +24,8 @@ MOST = 5 * 1024**3
 # A refused body is read up to this size and discarded, because a client reads the response only after it has sent.
 DISCARDED = 64 * 1024 * 1024
 CHUNK = 256 * 1024
+# The services whose bodies have no parameters that localaws reads before it decides.
+_UNREAD = ("s3", "sagemaker-mlflow")
 
 
 class ClientGoneError(Exception):
@@ -74,15 +76,17 @@ async def discard(receive: Receive) -> None:
 
 
 def inflated(call: Call) -> bytes | None:
-    """The body of a call, decompressed if it is of a service whose clients compress parameters.
+    """The body of a call, decompressed if moto decompresses it: objects of S3 stay as they are.
 
-    SDKs do so with more than 10 KB: https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html. moto
-    decompresses it again, without a limit.
+    SDKs compress more than 10 KB: https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html. moto
+    decompresses it again, without a limit. Requests to endpoints and MLflow servers do not reach moto.
 
     Raises:
         AwsError: it is not gzip, or has more than a request may have.
     """
-    if call.headers.get("content-encoding") != "gzip" or call.protocol not in ("query", "json") or not call.body:
+    invoked = call.service == "sagemaker" and call.path.startswith("/endpoints/")
+    unread = invoked or call.service in _UNREAD or call.protocol == REGISTRY_PROTOCOL
+    if call.headers.get("content-encoding") != "gzip" or unread or not call.body:
         return call.body
     decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:

@@ -86,11 +86,13 @@ class SignedEntrance:
 
     def _authenticate(self, call: Call, signature: Signature, key: Key | None) -> None:
         signed = call.body
-        call.body = inflated(call)
+        call.body = parameters = inflated(call)
         identify(call, signature)
-        call.body = signed
+        call.body = signed  # The client signs what it sends.
         call.principal = verify(call, signature, lambda _: key, self._clock()).principal
+        call.body = parameters
         one_reading.check(call)
+        call.body = signed
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""

@@ -12,7 +12,7 @@ from moto.core.utils import get_service_model
 
 from localaws.call import Call
 from localaws.errors import AwsError
-from localaws.front.one_reading import located
+from localaws.front.members import located, of_form, of_json
 from localaws.front.sigv4 import Signature
 from localaws.mlflow_actions import action_of
 from localaws.moto_methods import BOTOCORE_NAMES
@@ -67,8 +67,8 @@ def identify(call: Call, signature: Signature | None) -> None:
     if call.protocol == "rest-json":
         # A member of the body cannot replace a parameter that belongs into the URL.
         known = located(operation)
-        inside = {name: value for name, value in parameters.items() if name not in known or name in path_parameters}
-        call.parameters = {**dict(parse_qsl(call.query)), **inside}
+        asked = {name: value for name, value in parse_qsl(call.query) if name in known}
+        call.parameters = {**asked, **parameters}
 
 
 def is_service(signing_name: str) -> bool:
@@ -138,12 +138,12 @@ def _router(model_name: str) -> Any:
 
 
 def _parameters(call: Call) -> dict[str, Any]:
-    """The top-level input of JSON and query calls."""
+    """The top-level input of JSON and query calls, without what the operation does not have."""
     body = call.body or b""
     if call.protocol in ("query", "ec2"):
         # A GET has them in the URL: https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html
         given = body.decode(errors="replace") if body else call.query
-        return _with_lists(dict(parse_qsl(given, keep_blank_values=True)))
+        return of_form(call.model, dict(parse_qsl(given, keep_blank_values=True)), call.protocol)
     if call.protocol == "json" and body.strip():
         try:
             content = json.loads(body)
@@ -151,24 +151,14 @@ def _parameters(call: Call) -> dict[str, Any]:
             content = None
         if not isinstance(content, dict):
             raise AwsError("SerializationException", "The request's body is not a JSON object.")
-        return content
+        return of_json(call.model, content)
     if call.protocol == "rest-json" and body.startswith(b"{"):
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return of_json(call.model, found) if isinstance(found, dict) else {}
     return {}
-
-
-def _with_lists(flat: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of the query protocol, with each list of texts (`Names.member.1=a`) also as a list."""
-    lists: dict[str, list[str]] = {}
-    for name, value in flat.items():
-        start, member, number = name.rpartition(".member.")
-        if member and number.isdigit():
-            lists.setdefault(start, []).append(value)
-    return {**flat, **lists}
 
 
 def _resource(service: str, parameters: dict[str, Any]) -> str:

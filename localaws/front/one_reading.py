@@ -17,6 +17,7 @@ from moto.core.utils import get_service_model
 
 from localaws.call import Call
 from localaws.errors import AwsError
+from localaws.front.members import located
 
 FORM = "application/x-www-form-urlencoded"
 # Parameters of a signature in the URL, and the one with which SDKs name the operation of a URL.
@@ -56,13 +57,6 @@ def _check_alternatives(call: Call) -> None:
     queue = str(call.parameters.get("QueueUrl") or "")
     if call.service == "sqs" and queue and call.path.strip("/") and urlsplit(queue).path != call.path:
         raise _refused("InvalidParameterValue", "The address of the request is of another queue than QueueUrl.")
-
-
-def located(model: Any) -> dict[str, Any]:
-    """The parameters of an operation that belong into the URL, by their names there."""
-    members = model.input_shape.members.items() if model.input_shape else ()
-    found = [(name, shape) for name, shape in members if shape.serialization.get("location") == "querystring"]
-    return {shape.serialization.get("name", name): shape for name, shape in found}
 
 
 def _check_form(call: Call, asked: list[str]) -> None:

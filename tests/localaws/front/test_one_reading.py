@@ -2,16 +2,22 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from moto.core.responses import BaseResponse
 
 from localaws.call import Call, current_call
+from localaws.credentials import Key
 from localaws.errors import AwsError
 from localaws.front.body import BUFFERED, inflated
+from localaws.front.entrance import SignedEntrance
 from localaws.front.identify import identify
 from localaws.front.one_reading import check
 from localaws.front.sigv4 import Signature
@@ -177,15 +183,73 @@ def test_the_source_of_a_copy_is_the_object_that_moto_reads(given: str, source: 
     assert _copy_source(call("s3", "PUT", "/own/copy", x_amz_copy_source=given)) == source
 
 
-def compressed(body: bytes, protocol: str = "query") -> Call:
-    return Call("POST", "/", "/", "", {**FORM, "content-encoding": "gzip"}, body, protocol=protocol)
+def compressed(body: bytes, service: str = "iam", protocol: str = "query") -> Call:
+    headers = {**FORM, "content-encoding": "gzip"}
+    return Call("POST", "/", "/", "", headers, body, service=service, protocol=protocol)
 
 
 def test_compressed_parameters_are_read() -> None:
     """botocore compresses those of PutMetricData."""
     assert inflated(compressed(gzip.compress(GET_ROLE))) == GET_ROLE
     stored = gzip.compress(b"an object")
-    assert inflated(compressed(stored, "rest-xml")) == stored
+    assert inflated(compressed(stored, "s3", "rest-xml")) == stored
+
+
+@pytest.mark.parametrize("service", ["lambda", "scheduler"])
+def test_moto_decompresses_the_requests_of_every_service_but_s3_so_localaws_does_too(service: str) -> None:
+    body = json.dumps({"Role": "arn:aws:iam::123456789012:role/other"}).encode()
+    assert inflated(compressed(gzip.compress(body), service, "rest-json")) == body
+
+
+def sent_compressed(body: bytes) -> Call:
+    """A call of IAM with a compressed body, which has passed the entrance."""
+    sent = gzip.compress(body, mtime=0)
+    request = AWSRequest("POST", "http://127.0.0.1:1/", data=sent, headers={**FORM, "Content-Encoding": "gzip"})
+    SigV4Auth(Credentials("AKIAEXAMPLE", "secret"), "iam", "us-east-1").add_auth(request)
+    headers = {name.lower(): value for name, value in request.headers.items()} | {"host": "127.0.0.1:1"}
+    made = Call("POST", "/", "/", "", headers, sent)
+    key = Key("secret", "arn:aws:iam::123456789012:user/tester")
+    SignedEntrance({"AKIAEXAMPLE": key}.get, lambda: datetime.now(UTC)).admit(made)()
+    assert made.body == sent
+    return made
+
+
+def test_the_entrance_reads_a_compressed_request() -> None:
+    made = sent_compressed(GET_ROLE)
+    assert (made.operation, made.parameters["RoleName"]) == ("GetRole", "own")
+
+
+@pytest.mark.parametrize("body", [GET_ROLE + b"&RoleName=other", b"Action=ListUsers&" + GET_ROLE])
+def test_an_ambiguous_request_is_refused_if_it_is_compressed(body: bytes) -> None:
+    with pytest.raises(AwsError, match="InvalidQueryParameter"):
+        sent_compressed(body)
+
+
+@pytest.mark.parametrize(
+    ("made", "ignored"),
+    [
+        (lambda: form(b"Action=CreateAccessKey&Version=2010-05-08&UserName=admin&RoleName=own"), "RoleName"),
+        (lambda: form(b"Action=CreatePolicyVersion&Version=2010-05-08&PolicyArn=arn&RoleName=own"), "RoleName"),
+        (lambda: json_call("ssm", "AmazonSSM.GetParameters", {"Names": "victim", "Name": "own"}), "Name"),
+        (lambda: json_call("ssm", "AmazonSSM.GetParametersByPath", {"Path": "/victim", "Name": "own"}), "Name"),
+        (lambda: json_call("logs", "Logs_20140328.DeleteLogGroup", {"logGroupName": "a", "resourceArn": "b"}),
+         "resourceArn"),
+        (lambda: call("lambda", "POST", "/2015-03-31/functions", b'{"FunctionName": "a", "Resource": "own"}'),
+         "Resource"),
+        (lambda: call("lambda", "POST", "/2015-03-31/functions/a/invocations", b'{"Resource": "own"}'), "Resource"),
+        (lambda: call("scheduler", "GET", "/schedules/a?GroupName=own"), "GroupName"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_the_operation_does_not_have_chooses_no_resource(made: Any, ignored: str) -> None:
+    found = made()
+    assert found.model is not None
+    assert ignored not in found.parameters
+    assert "own" not in found.resource
+
+
+def test_a_list_does_not_replace_a_text_of_the_same_name() -> None:
+    made = form(GET_ROLE + b"&RoleName.member.1=other")
+    assert made.parameters["RoleName"] == "own"
 
 
 @pytest.mark.parametrize(
