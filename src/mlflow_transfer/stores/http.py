@@ -28,8 +28,6 @@ _LARGEST_LISTING = 256 << 20  # bytes
 _DEEPEST = 64  # folders
 _SHOWN = 200
 _LOGGED_OUT = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.PROXY_AUTHENTICATION_REQUIRED})
-
-
 # MLflow refuses some names, such as `a#b`. A web server in front of it may limit the size.
 _REFUSES_FILE = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE})
 
