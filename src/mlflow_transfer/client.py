@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,9 +36,15 @@ _INTERNAL = 500
 _REFUSED = frozenset({401, 403})
 _MISSING = 404
 _TOO_LARGE = 413
-# MLflow's code for an error of its database, such as a value that is too long for a column, or a row that exists
-# (mlflow/store/db/utils.py, `_get_managed_session_maker`).
+# MLflow's code for almost any error of its database, also for a lost connection (mlflow/store/db/utils.py,
+# `_get_managed_session_maker`).
 DATABASE_REFUSES = "BAD_REQUEST"
+# The classes of errors of the content, such as a value that is too long for a column, or a row that exists. The driver
+# of PostgreSQL has one for each code of the classes 22 and 23: https://www.psycopg.org/docs/errors.html
+_CONTENT = re.compile(
+    r"\.(DataError|IntegrityError|StringDataRightTruncation|NumericValueOutOfRange|InvalidTextRepresentation"
+    r"|UntranslatableCharacter|CharacterNotInRepertoire|\w+Violation)\)"
+)
 _CLIENT_ERROR = 400
 _LARGEST_TEXT = 16 << 20
 _SHOWN = 200
@@ -70,7 +77,8 @@ class ApiError(PlatformError):
     @property
     def refuses_content(self) -> bool:
         """Whether the server does not accept the content of this call. Calls with other content may work."""
-        return self.code in {"INVALID_PARAMETER_VALUE", DATABASE_REFUSES} or self.status_code == _TOO_LARGE
+        stored = self.code == DATABASE_REFUSES and _CONTENT.search(self.text) is not None
+        return stored or self.code == "INVALID_PARAMETER_VALUE" or self.status_code == _TOO_LARGE
 
     @property
     def unsupported(self) -> bool:
@@ -341,6 +349,8 @@ class Client:
             raise self._unsure(reason, attempt, retry_after, patient=status != _INTERNAL)
         if status in _REFUSED:
             raise RefusedError(f"{self.name} refuses {call} for these credentials ({code or status}): {message}")
+        if code == DATABASE_REFUSES and not _CONTENT.search(message):
+            raise self._unsure(f"answers {status} ({message or code})", attempt, retry_after, patient=False)
         raise ApiError(self.name, call, status, code, message)
 
     def _unsure(

@@ -9,6 +9,7 @@ import posixpath
 import re
 import sys
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from mlflow_transfer.losses import Loss
@@ -74,9 +75,7 @@ class Limits:
         """Whether a parameter, metric or tag may have this name."""
         if self.name == sys.maxsize:
             return True
-        plain = posixpath.normpath(name)
-        unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
-        return unique and len(name) <= self.name and self.names.fullmatch(name) is not None
+        return len(name) <= self.name and _is_plain(name, self.names)
 
     def takes_point(self, point: Point) -> bool:
         """Whether a run may have this point. MLflow's servers refuse points before 1970."""
@@ -88,6 +87,14 @@ class Limits:
             return True
         plain = _ALIAS.fullmatch(alias) is not None and len(alias) <= _LONGEST_ALIAS
         return plain and _RESERVED_ALIAS.fullmatch(alias) is None
+
+
+@lru_cache(maxsize=16_384)
+def _is_plain(name: str, names: re.Pattern[str]) -> bool:
+    """Whether a name is allowed apart from its length. Many points have the same name."""
+    plain = posixpath.normpath(name)
+    unique = plain == name and plain != "." and not plain.startswith(("..", "/"))
+    return unique and names.fullmatch(name) is not None
 
 
 def point_losses(run_id: str, point: Point, limits: Limits) -> list[Loss]:

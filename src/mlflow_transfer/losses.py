@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from mlflow_transfer.records import Trace
 
 _IDS = re.compile(r"[\w-]+")
+# A damaged page of SQLite hides rows of any table.
+_FILE = "the database file"
+# Tables, folders and records of the model registry, in the place of a loss.
+_REGISTRY = re.compile(r"registered|model_version|\bmodels\b")
 # Since MLflow 3.5 a server may store a trace's spans in its database, and move them to another location when they are
 # old. This tag says where they are; without it, they are an artifact (`SpansLocation` in mlflow/tracing/constant.py).
 _SPANS = "mlflow.trace.spansLocation"
@@ -63,14 +67,33 @@ class LostParts:
         self._losses = losses
         self._read = 0
         self._ids: set[str] = set()
+        self._hidden = False
+        self._registered: list[str] = []
 
     def of(self, object_id: str) -> bool:
         """Whether a part of the object with this id could not be read so far."""
+        self._update()
+        return object_id in self._ids
+
+    def may_hide(self, object_id: str) -> bool:
+        """Whether the object may have parts that the source does not show, so that nothing of its copy is deleted."""
+        return self.of(object_id) or self._hidden
+
+    def may_hide_registered(self, name: str) -> bool:
+        """Whether the registered model may have parts that the source does not show, such as versions."""
+        self._update()
+        mine = f"registered model {name!r}"
+        others = ('registered model "', "registered model '")
+        return self._hidden or any(mine in one or not one.startswith(others) for one in self._registered)
+
+    def _update(self) -> None:
         found = self._losses()
         for loss in found[self._read :]:
             self._ids.update(_IDS.findall(loss.place))
+            self._hidden = self._hidden or _FILE in loss.place
+            if _REGISTRY.search(loss.place):
+                self._registered.append(loss.place)
         self._read = len(found)
-        return object_id in self._ids
 
 
 def trace_losses(trace: Trace) -> list[Loss]:

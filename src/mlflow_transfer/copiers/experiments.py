@@ -61,9 +61,11 @@ class ExperimentCopier:
         if update.revive:
             await self.revive(experiment.id)
         if update.name is not None:
-            await destination.experiments.rename(pair.target.id, update.name)
+            work = destination.experiments.rename(pair.target.id, update.name)
+            await self._context.unless_refused(f"experiment {pair.target.name!r} new name {update.name!r}", work)
         for key, value in update.tags.items():
-            await destination.experiments.tag(pair.target.id, key, value)
+            work = destination.experiments.tag(pair.target.id, key, value)
+            await self._context.unless_refused(f"experiment {experiment.name!r} tag {key!r}", work)
         self._context.summary.updated_one("experiments", changed=bool(update))
 
     async def _create(self, experiment: Experiment) -> None:

@@ -84,7 +84,8 @@ class ModelCopier:
         context = self._context
         tags = rewrite_own_tags(model_tags(model), model.id, link.target, context.target)
         there = without_own_tags((await context.destination.models.get(link.target)).tags)
-        for key in there.keys() - tags.keys() - {MODEL_VERSIONS}:
+        gone = there.keys() - tags.keys() - {MODEL_VERSIONS}
+        for key in () if context.lost.may_hide(model.id) else gone:
             await context.destination.models.untag(link.target, key)
         return tags
 
@@ -95,7 +96,9 @@ class ModelCopier:
         await self._copy_files(model, link, whole=False)
         if model.status in STATUS_NUMBERS and model.status != "LOGGED_MODEL_PENDING":
             await context.destination.models.finalize(link.target, model.status)
-        await context.destination.models.tag(link.target, {**tags, FINGERPRINT: state})
+        # The next copy fills a logged model again that could not be read completely.
+        stored = "" if context.lost.of(model.id) else state
+        await context.destination.models.tag(link.target, {**tags, FINGERPRINT: stored})
         whole = replace(link, source_uri=model.artifact_uri, state=State.WHOLE, fingerprint=state)
         context.links.put(Kind.MODEL, whole)
 

@@ -32,6 +32,8 @@ class RegistryCopier:
         # The highest version number that each copy is known to have had.
         self._last: dict[str, int] = {}
         self._lost: set[tuple[str, int]] = set()
+        # Lost versions whose number the destination has used up. Another try would not help.
+        self._used_up: set[tuple[str, int]] = set()
 
     async def copy(self, models: list[RegisteredModel]) -> None:
         """Copy registered models that are new or changed.
@@ -48,9 +50,8 @@ class RegistryCopier:
         self._context.progress.total("versions", len(versions))
         there = {(one.name, one.version): one for model in present.values() for one in model.versions}
         for version in _in_order(models):
-            place = f"registered model {version.name!r} version {version.version}"
             work = self._ensure_version(version, there.get((version.name, version.version)))
-            if not await self._context.unless_refused(place, work):
+            if not await self._context.unless_refused(_place(version), work):
                 self._lost.add((version.name, version.version))
             self._context.progress.advance("versions")
         for model in models:
@@ -99,7 +100,8 @@ class RegistryCopier:
         if matches.foreign:
             raise PlatformError(foreign_versions_message(model.name))
         changed = await self._update_model(model, present)
-        await self._delete_versions(matches.obsolete, present)
+        if not context.lost.may_hide_registered(model.name):
+            await self._delete_versions(matches.obsolete, present)
         context.summary.updated_one("registered models", changed=changed)
         return model
 
@@ -109,16 +111,17 @@ class RegistryCopier:
         Returns:
             Whether the source had changed.
         """
-        destination = self._context.destination
+        registry, place = self._context.destination.registry, f"registered model {model.name!r}"
         changed, gone = _tag_changes(model.tags, present.tags)
         own = {key: value for key, value in copy_tags(model).items() if present.tags.get(key) != value}
         for key, value in {**changed, **own}.items():
-            await destination.registry.tag_model(model.name, key, value)
-        for key in gone:
-            await destination.registry.untag_model(model.name, key)
+            await self._context.unless_refused(f"{place} tag {key!r}", registry.tag_model(model.name, key, value))
+        for key in () if self._context.lost.may_hide_registered(model.name) else gone:
+            await registry.untag_model(model.name, key)
         described = present.description != model.description
         if described:
-            await destination.registry.describe_model(model.name, model.description)
+            work = registry.describe_model(model.name, model.description)
+            await self._context.unless_refused(f"{place} description", work)
         return bool(changed or gone or described)
 
     async def _delete_versions(self, versions: Sequence[ModelVersion], present: RegisteredModel) -> None:
@@ -140,7 +143,8 @@ class RegistryCopier:
             stage = present.stage
             context.summary.updated_one("versions", changed=await self._update_version(version, present))
         if stage != version.stage:
-            await context.destination.registry.set_stage(version.name, version.version, version.stage)
+            work = context.destination.registry.set_stage(version.name, version.version, version.stage)
+            await self._context.unless_refused(f"{_place(version)} stage {version.stage!r}", work)
 
     async def _update_version(self, version: ModelVersion, present: ModelVersion) -> bool:
         """Update the tags and the description of a version.
@@ -148,14 +152,16 @@ class RegistryCopier:
         Returns:
             Whether the source's tags had changed.
         """
-        destination = self._context.destination
+        registry, name, number = self._context.destination.registry, version.name, version.version
         changed, gone = _tag_changes(version.tags, present.tags)
         for key, value in changed.items():
-            await destination.registry.tag_version(version.name, version.version, key, value)
-        for key in gone:
-            await destination.registry.untag_version(version.name, version.version, key)
+            work = registry.tag_version(name, number, key, value)
+            await self._context.unless_refused(f"{_place(version)} tag {key!r}", work)
+        for key in () if self._context.lost.may_hide_registered(name) else gone:
+            await registry.untag_version(name, number, key)
         if present.description != version.description:
-            await destination.registry.describe_version(version.name, version.version, version.description)
+            work = registry.describe_version(name, number, version.description)
+            await self._context.unless_refused(f"{_place(version)} description", work)
         return bool(changed or gone)
 
     async def _create(self, version: ModelVersion, tags: dict[str, str]) -> Loss | None:
@@ -167,7 +173,7 @@ class RegistryCopier:
         """
         destination = self._context.destination
         mapped, model_id = self._mapped(version)
-        place = f"registered model {version.name!r} version {version.version}"
+        place = _place(version)
         while True:
             try:
                 number = await destination.registry.create_version(mapped, tags, model_id)
@@ -182,6 +188,7 @@ class RegistryCopier:
                 reason = f"the destination's next number is {number}, and at most {_MOST_PLACEHOLDERS:,} are skipped"
                 return Loss(place, reason)
             if number > version.version and version.name in self._only_added_to:
+                self._used_up.add((version.name, version.version))
                 return lost_version(version)
             if number > version.version:
                 raise PlatformError(
@@ -201,17 +208,28 @@ class RegistryCopier:
         pointed = present.aliases if present is not None else {}
         numbers = {one.version for one in model.versions if (one.name, one.version) not in self._lost}
         for alias, number in model.aliases.items():
-            if pointed.get(alias) != number and number in numbers:
+            place = f"registered model {model.name!r} alias {alias!r}"
+            if pointed.get(alias) == number:
+                continue
+            if number in numbers:
                 work = self._context.destination.registry.set_alias(model.name, alias, number)
-                await self._context.unless_refused(f"registered model {model.name!r} alias {alias!r}", work)
-        for alias in set(pointed) - set(model.aliases):
+                await self._context.unless_refused(place, work)
+            else:
+                self._context.summary.add_losses([Loss(place, f"version {number} was not copied")])
+        for alias in () if self._context.lost.may_hide_registered(model.name) else set(pointed) - set(model.aliases):
             await self._context.destination.registry.delete_alias(model.name, alias)
 
     async def _note_last(self, model: RegisteredModel) -> None:
-        """Store the highest number that was copied or found to be in use."""
-        last = max((version.version for version in model.versions), default=0)
+        """Store the highest number that was copied or found to be in use. A version that was refused is tried again."""
+        refused = self._lost - self._used_up
+        numbers = (one.version for one in model.versions if (one.name, one.version) not in refused)
+        last = max(numbers, default=0)
         if model.name in self._last and last > self._last[model.name]:
             await self._context.destination.registry.tag_model(model.name, LAST, str(last))
+
+
+def _place(version: ModelVersion) -> str:
+    return f"registered model {version.name!r} version {version.version}"
 
 
 def _in_order(models: Sequence[RegisteredModel]) -> list[ModelVersion]:

@@ -164,7 +164,7 @@ class RunCopier:
         now, later = split_tags(fitting.tags, run.id, context.target)
         tags = {**now, **rewrite_own_tags(later, run.id, link.target, context.target)}
         update = context.strategy.update_run(target, tags, fitting.name)
-        for key in update.removed_tags:
+        for key in () if context.lost.may_hide(run.id) else update.removed_tags:
             await destination.runs.untag(link.target, key)
         model_points = context.scratch.model_points(run.id)
         present = await destination.models.linked_points({one.model_id for one in model_points})

@@ -76,7 +76,7 @@ class TraceCopier:
         destination = self._context.destination
         there = without_own_tags((await destination.traces.get(link.target)).tags)
         wanted = without_own_tags(trace.tags)
-        for key in there.keys() - wanted.keys():
+        for key in () if self._context.lost.may_hide(trace.id) else there.keys() - wanted.keys():
             await destination.traces.untag(link.target, key)
         for key, value in wanted.items():
             if there.get(key) != value:
