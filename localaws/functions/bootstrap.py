@@ -32,7 +32,8 @@ class Context:
 
 
 def main(folder: pathlib.Path) -> int:
-    """Run the function once: `folder` has the files `event` and `context`, and gets `started` and `result`."""
+    """Run the function once: `folder` has the files `event` and `context`, and gets `started` and
+    `result` or `failure`."""
     context: dict[str, str] = json.loads((folder / "context").read_text())
     timeout = float(context.pop("timeout"))
     request = context["aws_request_id"]
@@ -43,6 +44,8 @@ def main(folder: pathlib.Path) -> int:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name, None)
     except ImportError as error:
         return _fail(folder, request, f"Unable to import module '{module}': {error}", "Runtime.ImportModuleError")
+    except SyntaxError as error:
+        return _fail(folder, request, f"Syntax error in module '{module}': {error}", "Runtime.UserCodeSyntaxError")
     except Exception as error:
         return _fail(folder, request, str(error), type(error).__name__, error)
     if handler is None:
@@ -54,10 +57,11 @@ def main(folder: pathlib.Path) -> int:
     except Exception as error:
         return _fail(folder, request, str(error), type(error).__name__, error)
     try:
-        text = json.dumps(result, ensure_ascii=False)
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        text.encode()  # A lone surrogate is no UTF-8.
     except (TypeError, ValueError) as error:
         return _fail(folder, request, f"Unable to marshal response: {error}", "Runtime.MarshalError")
-    _write(folder, text)
+    _write(folder, "result", text)
     return 0
 
 
@@ -65,17 +69,16 @@ def _fail(folder: pathlib.Path, request: str, message: str, kind: str, error: Ex
     """Write an error as the result, and its traceback into the log."""
     frames = traceback.extract_tb(error.__traceback__)[1:] if error else []
     trace = traceback.format_list(frames)
-    sys.stdout.writelines(
-        [f"[ERROR] {kind}: {message}\n", *(["Traceback (most recent call last):\n"] if trace else []), *trace]
-    )
+    lines = [f"[ERROR] {kind}: {message}\n", *(["Traceback (most recent call last):\n"] if trace else []), *trace]
+    sys.stdout.writelines(line.encode(errors="backslashreplace").decode() for line in lines)
     result = {"errorMessage": message, "errorType": kind, "requestId": request, "stackTrace": trace}
-    _write(folder, json.dumps(result))
+    _write(folder, "failure", json.dumps(result))
     return 1
 
 
-def _write(folder: pathlib.Path, text: str) -> None:
-    (folder / "part").write_text(text)
-    (folder / "part").replace(folder / "result")
+def _write(folder: pathlib.Path, name: str, text: str) -> None:
+    (folder / "part").write_text(text, encoding="utf-8")
+    (folder / "part").replace(folder / name)
 
 
 if __name__ == "__main__":

@@ -125,14 +125,14 @@ class Functions:
         output.follow(to_the_end=True)
         text = child.log.read_text(errors="replace")
         child.log.unlink()
-        result = folder / "result"
+        written = _written(folder)
         if is_late:
             now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.{datetime.now(UTC).microsecond // 1000:03}Z"
             message = f"{now} {request} Task timed out after {function.timeout:.2f} seconds"
             output.write([message])
             found = Result(json.dumps({"errorMessage": message}), "Unhandled", text)
-        elif result.exists():
-            found = Result(result.read_text(), "Unhandled" if child.process.returncode else "", text)
+        elif written:  # Whatever the exit status is: a thread of the function may still have run.
+            found = Result(written.read_text(encoding="utf-8"), "Unhandled" if written.name == "failure" else "", text)
         else:
             status = child.process.returncode
             reason = f"RequestId: {request} Error: Runtime exited with error: exit status {status}"
@@ -165,7 +165,7 @@ def _wait(child: Child, folder: Path, seconds: float) -> bool:
     started, began = folder / "started", time.monotonic()
     deadline = began + _INIT_SECONDS
     is_started = False
-    while child.running and not (folder / "result").exists():
+    while child.running and not _written(folder):
         if not is_started and started.exists():
             is_started, deadline = True, time.monotonic() + seconds
         if time.monotonic() > deadline:
@@ -175,6 +175,11 @@ def _wait(child: Child, folder: Path, seconds: float) -> bool:
     while child.running and time.monotonic() < with_result:
         time.sleep(_POLL_SECONDS)
     return False
+
+
+def _written(folder: Path) -> Path | None:
+    """The file with which a function has ended."""
+    return next((folder / name for name in ("result", "failure") if (folder / name).exists()), None)
 
 
 def _context(function: Any, request: str, stream: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ def run(folder: Path, code: str, event: Any) -> tuple[int, Any, str]:
     env = {"LAMBDA_TASK_ROOT": str(folder / "task"), "_HANDLER": "functions.handle"}
     command = [sys.executable, "-P", bootstrap.__file__, str(folder)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    result = folder / "result"
+    result = folder / ("failure" if done.returncode else "result")
     return done.returncode, json.loads(result.read_text()) if result.exists() else None, done.stdout
 
 
@@ -62,6 +62,22 @@ def handle(event, context):
             "Runtime.MarshalError",
             "Unable to marshal response: Object of type set is not JSON serializable",
         ),
+        (
+            "def handle(event, context): return float('nan')",
+            "Runtime.MarshalError",
+            "Unable to marshal response: Out of range float values are not JSON compliant",
+        ),
+        (
+            "def handle(event, context): return chr(0xd800)",
+            "Runtime.MarshalError",
+            "Unable to marshal response: 'utf-8' codec can't encode character '\\ud800' in position 1: "
+            "surrogates not allowed",
+        ),
+        (
+            "def handle(",
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module 'functions': '(' was never closed (functions.py, line 1)",
+        ),
     ],
 )
 def test_an_error_is_the_result(code: str, kind: str, message: str, tmp_path: Path) -> None:
@@ -69,6 +85,12 @@ def test_an_error_is_the_result(code: str, kind: str, message: str, tmp_path: Pa
     assert status == 1
     assert (result["errorType"], result["errorMessage"]) == (kind, message)
     assert f"[ERROR] {kind}: {message}" in output
+
+
+def test_a_message_that_is_no_utf8_is_the_result(tmp_path: Path) -> None:
+    status, result, output = run(tmp_path, "def handle(event, context): raise ValueError(chr(0xd800))", {})
+    assert (status, result["errorMessage"]) == (1, "\ud800")
+    assert "[ERROR] ValueError: \\ud800" in output
 
 
 def test_a_program_that_exits_has_no_result(tmp_path: Path) -> None:

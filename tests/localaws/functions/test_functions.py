@@ -64,6 +64,13 @@ def test_a_program_that_exits_is_an_error(functions: Functions) -> None:
     assert "Runtime exited with error: exit status 3" in json.loads(result.payload)["errorMessage"]
 
 
+def test_a_result_counts_although_a_thread_goes_on(functions: Functions) -> None:
+    code = "import threading, time\ndef handle(event, context):\n"
+    code += " threading.Thread(target=time.sleep, args=(60,)).start()\n return 7\n"
+    result = functions.run(function(archive(code), timeout=60), "{}")
+    assert (result.payload, result.error) == ("7", "")
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
