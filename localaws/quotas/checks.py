@@ -21,6 +21,7 @@ from localaws.quotas import (
     cloudwatch,
     ecr,
     events,
+    function_targets,
     functions,
     held_tags,
     iam,
@@ -81,6 +82,7 @@ def install() -> None:
 
     BaseResponse.call_action = checked
     s3.install()
+    function_targets.install_for_s3()
 
 
 class _RefusedError(ServiceException):  # type: ignore[misc]
@@ -104,6 +106,7 @@ def _check(response: Any) -> None:
     if not operation.startswith(_UNTAGGED):
         check_tags(service, given)
     held_tags.check(response, service, operation, given)
+    function_targets.check(service, operation, given)
     if service in QUOTAS:
         QUOTAS[service](response, operation, given)
     resource_policies.check(response, service, operation, given)

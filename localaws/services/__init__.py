@@ -3,6 +3,7 @@
 `docs/guides/add-an-aws-operation.md` shows how to add an operation.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 
@@ -63,10 +64,22 @@ def install_all(context: ServiceContext) -> Callable[[str], None]:
         service.install(context)
     quotas.install()
     carry_out_checked_operations()
+    prepare = late_installer(context)
+    prepare("")
+    return prepare
+
+
+def late_installer(context: ServiceContext) -> Callable[[str], None]:
+    """Installs a service of `LATE`, once.
+
+    It also installs Lambda when moto's is imported: a saved state has functions, and other services can invoke them.
+    """
     late = dict(LATE)
 
     def prepare(service: str) -> None:
         if service in late:
             import_module(late.pop(service)).install(context)
+        if service != "lambda" and "lambda" in late and "moto.awslambda.models" in sys.modules:
+            prepare("lambda")
 
     return prepare

@@ -8,6 +8,7 @@ import json
 from functools import wraps
 from typing import Any
 
+from localaws.call import current_call
 from localaws.errors import AwsError
 from localaws.functions.functions import Functions
 from localaws.moto_methods import original
@@ -24,13 +25,21 @@ def install(context: ServiceContext) -> None:
 
     functions = context.functions
     LambdaFunction.invoke = _invocation(functions)
+    LambdaBackend.invoke = _qualified(LambdaBackend.invoke)
     LambdaBackend.create_function = _checked(LambdaBackend.create_function, functions)
+    LambdaBackend.update_function_configuration = _checked_update(
+        LambdaBackend.update_function_configuration, functions
+    )
     LambdaResponse.create_event_source_mapping = _refused("event source mappings")
     LambdaResponse.invoke_async = _refused("InvokeAsync")
 
 
 def _invocation(functions: Functions) -> Any:
     def invoke(function: Any, body: Any, request_headers: Any, response_headers: Any) -> bytes:
+        call = current_call.get(None)
+        if call is None or call.action != "lambda:Invoke":
+            # moto's other services would hold their locks until the function has ended, which may call them itself.
+            raise NotImplementedError("invocations of Lambda functions by other services")
         kind = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return b""
@@ -72,6 +81,33 @@ def _checked(method: Any, functions: Functions) -> Any:
         return moto(backend, spec)
 
     return create
+
+
+def _checked_update(method: Any, functions: Functions) -> Any:
+    """UpdateFunctionConfiguration: Lambda can assume the role."""
+    moto = original(method)
+
+    @wraps(moto)
+    def update(backend: Any, function_name: str, qualifier: Any, body: dict[str, Any]) -> Any:
+        if body.get("Role"):
+            functions.check_role(body["Role"], backend.get_function(function_name).function_arn)
+        return moto(backend, function_name, qualifier, body=body)
+
+    return update
+
+
+def _qualified(method: Any) -> Any:
+    """Invoke: the version or the alias of the query, for which moto looks under another name."""
+    moto = original(method)
+
+    @wraps(moto)
+    def invoke(backend: Any, function_name: str, qualifier: Any, *given: Any, **named: Any) -> Any:
+        call = current_call.get(None)
+        if call and call.action == "lambda:Invoke":
+            qualifier = call.parameters.get("Qualifier")
+        return moto(backend, function_name, qualifier, *given, **named)
+
+    return invoke
 
 
 def _refused(what: str) -> Any:

@@ -8,8 +8,6 @@ import logging
 from functools import wraps
 from typing import Any
 
-from moto.core.exceptions import ServiceException
-
 from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 
@@ -26,7 +24,7 @@ def install(_context: ServiceContext) -> None:
     def deliver(self: Any, *given: Any, **named: Any) -> None:
         try:
             publish(self, *given, **named)
-        except ServiceException as error:
-            log.warning("The message to %s could not be delivered to %s: %s", self.topic.arn, self.endpoint, error)
+        except Exception as error:  # A function that localaws does not invoke, an endpoint that moto cannot use.
+            log.warning("The message to %s could not be delivered to %s: %r", self.topic.arn, self.endpoint, error)
 
     Subscription.publish = deliver
