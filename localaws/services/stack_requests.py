@@ -32,6 +32,11 @@ def template_of(response: Any) -> str:
     if bool(body) == bool(url):
         raise _refusal("Either Template URL or Template Body must be specified.")
     if body:
+        if len(str(body).encode(errors="surrogatepass")) > stack_template.BODY:
+            limit = f"Member must have length less than or equal to {stack_template.BODY}"
+            raise _refusal(
+                f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint: {limit}"
+            )
         return str(body)
     try:
         return str(response._get_stack_from_s3_url(url))

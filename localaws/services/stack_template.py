@@ -19,7 +19,8 @@ from moto.cloudformation.utils import yaml_tag_constructor
 from localaws.errors import AwsError
 from localaws.services.stack_references import named, references
 
-BYTES, DESCRIPTION = 51200, 1024
+# The most in a request, and in an object of S3.
+BODY, BYTES, DESCRIPTION = 51200, 1024**2, 1024
 SECTIONS = frozenset(
     {"AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata", "Outputs"}
     | {"Parameters", "Resources", "Rules", "Transform"}
@@ -35,6 +36,12 @@ _TYPE = re.compile(r"\w{2,64}::\w{2,64}::\w{2,64}(::MODULE)?|Custom::[\w@-]+|AWS
 _PARAMETER = re.compile(
     r"String|Number|List<Number>|CommaDelimitedList|(List<)?AWS::[\w:]+>?|AWS::SSM::Parameter::\w+(<.+>)?", re.ASCII
 )
+# moto has this one. Others are expanded by code of AWS or of the account.
+_TRANSFORM = "AWS::Include"
+# Custom resources call a function or a topic: localaws runs no code because of a template.
+_CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
+# CDK adds it to every stack: https://docs.aws.amazon.com/cdk/v2/guide/usage-data.html
+_WITHOUT_EFFECT = ("AWS::CDK::Metadata",)
 _BOUNDS = ("MinLength", "MaxLength", "MinValue", "MaxValue")
 
 
@@ -83,8 +90,7 @@ def parse(text: str) -> dict[str, Any]:
         AwsError: ValidationError.
     """
     if len(text.encode(errors="surrogatepass")) > BYTES:
-        limit = f"Member must have length less than or equal to {BYTES}"
-        raise _refusal(f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint: {limit}")
+        raise _refusal(f"Template may not exceed {BYTES} bytes in size.")
     kind = "JSON" if text.lstrip().startswith("{") else "YAML"
     try:
         found = json.loads(text) if kind == "JSON" else yaml.load(text, Loader=TemplateLoader)  # noqa: S506
@@ -104,8 +110,9 @@ def check(template: dict[str, Any]) -> None:
     """Refuse a template.
 
     Raises:
-        AwsError: ValidationError; NotImplemented, localaws does not have a type of resource.
+        AwsError: ValidationError; NotImplemented, localaws does not have a transform or a type of resource.
     """
+    _check_transforms(template.get("Transform"))
     for problem in (*_of_sections(template), *_of_resources(template), *_of_parameters(template)):
         raise _refusal(problem)
     if "Transform" not in template:
@@ -114,9 +121,21 @@ def check(template: dict[str, Any]) -> None:
         _check_cycles(template)
     for resource in template["Resources"].values():
         kind = resource["Type"]
-        if not kind.startswith("Custom::") and kind not in NULL_MODELS and kind not in get_model_map():
+        if kind.startswith(_CUSTOM):
+            raise AwsError("NotImplemented", f"localaws does not have custom resources, such as {kind}.", 501)
+        if kind not in (*_WITHOUT_EFFECT, *NULL_MODELS) and kind not in get_model_map():
             message = f"localaws does not have resources of the type {kind}. AWS has them if the type exists."
             raise AwsError("NotImplemented", message, 501)
+
+
+def _check_transforms(given: Any) -> None:
+    """Refuse macros, first of all: they may add sections, functions and types of resources."""
+    for one in given if isinstance(given, list) else [given] if given else []:
+        name = one.get("Name") if isinstance(one, dict) else one
+        if not isinstance(name, str):
+            raise _refusal("Template format error: Transform must be the name of a macro, or a list of names.")
+        if name != _TRANSFORM:
+            raise AwsError("NotImplemented", f"localaws does not have the transform {name}.", 501)
 
 
 def _of_sections(template: dict[str, Any]) -> Iterator[str]:
@@ -141,8 +160,6 @@ def _of_resources(template: dict[str, Any]) -> Iterator[str]:
         return
     unknown = []
     for name, resource in resources.items():
-        if str(name).startswith("Fn::ForEach") and "Transform" in template:
-            continue
         if not _LOGICAL.fullmatch(str(name)):
             yield f"Template format error: Resource name {name} is non alphanumeric."
         if not isinstance(resource, dict):
@@ -153,7 +170,11 @@ def _of_resources(template: dict[str, Any]) -> Iterator[str]:
             yield f"Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
         elif not _TYPE.fullmatch(kind):
             unknown.append(kind)
-        yield from (f"Invalid template resource property '{other}'" for other in sorted(set(resource) - ATTRIBUTES))
+        others = sorted(map(str, set(resource) - ATTRIBUTES))
+        yield from (f"Invalid template resource property '{other}'" for other in others)
+        listed = resource.get("DependsOn") or []
+        if not all(isinstance(one, str) for one in (listed if isinstance(listed, list) else [listed])):
+            yield f"Template format error: DependsOn of {name} must be a string or list of strings."
     if unknown:
         yield f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
 

@@ -12,7 +12,7 @@ from localaws.services import stack_requests
 from localaws.services.stack_template import Yaml, check, parse
 
 QUEUE: dict[str, Any] = {"Type": "AWS::SQS::Queue"}
-MOST = 51200
+MOST, MOST_IN_S3 = 51200, 1024**2
 
 
 def resource(**more: Any) -> dict[str, Any]:
@@ -34,9 +34,11 @@ ACCEPTED: list[dict[str, Any]] = [
     {"Resources": {"A": QUEUE, "B": {**QUEUE, "DependsOn": ["A"]}}, "Outputs": {"o": {"Value": {"Ref": "A"}}}},
     {**resource(Condition="C"), "Conditions": {"C": {"Fn::Equals": ["a", "b"]}}},
     parameter(Type="AWS::SSM::Parameter::Value<String>", MinLength="1"),
-    {"Resources": {"A": {"Type": "Custom::Own", "Properties": {"ServiceToken": "t"}}}},
+    {"Resources": {"A": QUEUE, "CDKMetadata": {"Type": "AWS::CDK::Metadata", "Properties": {"Analytics": "v2"}}}},
+    {**resource(), "Transform": [{"Name": "AWS::Include"}]},
     {"Resources": {"A": {"Type": "AWS::SageMaker::MlflowApp"}}},
 ]
+# fmt: off
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({}, "At least one Resources member"),
     ({**resource(), "Resource": {}}, r"Invalid template property or properties \[Resource\]"),
@@ -47,6 +49,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"Resources": {"A": {}}}, "must contain a Type member"),
     ({"Resources": {"A": {"Type": "Queue"}}}, r"Unrecognized resource types: \[Queue\]"),
     ({"Resources": {"A": {"Type": "AWS::Foo::Bar"}}}, "NotImplemented: localaws does not have"),
+    ({"Resources": {"A": {"Type": "Custom::Own", "Properties": {}}}}, "NotImplemented: .*Custom::Own"),
+    ({"Resources": {"A": {"Type": "AWS::CloudFormation::CustomResource"}}}, "NotImplemented: .*custom resources"),
+    ({"Transform": "AWS::LanguageExtensions", "Resources": {"Fn::ForEach::A": ["x", ["a"], {}]}},
+     "NotImplemented: .*LanguageExtensions"),
+    ({**resource(), "Transform": ["AWS::Serverless-2016-10-31"], "Globals": {}}, "NotImplemented: .*Serverless"),
+    ({**resource(), "Transform": [1]}, "ValidationError: .*Transform"),
+    (resource(DependsOn={"Ref": "A"}), "ValidationError: .*DependsOn of A must be"),
+    (resource(DependsOn=[["A"]]), "ValidationError: .*DependsOn of A must be"),
+    ({"Resources": {"A": {**QUEUE, 1: {}, "B": {}}}}, "resource property '1'"),
     (resource(Propertys={}), "Invalid template resource property 'Propertys'"),
     (queue({"Ref": "B"}), r"Unresolved resource dependencies \[B\] in the Resources block"),
     (queue({"Fn::GetAtt": ["B", "Arn"]}), r"\[B\]"),
@@ -62,6 +73,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (parameter(Type="String", MinLength="x"), "MinLength of the parameter P must be a number"),
     (parameter(Type="String", MaxLength=[1]), "MaxLength of the parameter P must be a number"),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize("template", ACCEPTED)
@@ -78,10 +90,20 @@ def test_refuses(template: dict[str, Any], message: str) -> None:
         check(template)
 
 
-@pytest.mark.parametrize("text", ["{", "a: [", "- a", "text", "", f'{{"a": "{"x" * MOST}"}}'])
+@pytest.mark.parametrize("text", ["{", "a: [", "- a", "text", ""])
 def test_refuses_a_text_that_is_no_template(text: str) -> None:
     with pytest.raises(AwsError, match="ValidationError"):
         parse(text)
+
+
+def test_a_template_in_a_request_is_shorter_than_one_in_s3() -> None:
+    long = json.dumps({**resource(), "Metadata": "x" * MOST})
+    with pytest.raises(AwsError, match="less than or equal to 51200"):
+        stack_requests.template_of(request(TemplateBody=long))
+    assert stack_requests.template_of(request(long, UsePreviousTemplate=True)) == long
+    assert parse(long)["Metadata"] == "x" * MOST
+    with pytest.raises(AwsError, match="ValidationError: Template may not exceed"):
+        parse(json.dumps({"Metadata": "x" * MOST_IN_S3}))
 
 
 def test_reads_short_forms() -> None:
