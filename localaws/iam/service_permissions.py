@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.call import Call
+from localaws.iam.function_names import function_arn
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
 # The first template whose parameters are all in the call determines the resource. `{Name=x}` has a default. `:last`
@@ -277,6 +278,12 @@ def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: Reso
             parameters = {"BudgetName": parameters[name].get("BudgetName")}
     if prefix == "codepipeline" and isinstance(parameters.get("pipeline"), dict):
         parameters = {"name": parameters["pipeline"].get("name")}
+    if prefix == "lambda" and isinstance(parameters.get("FunctionName"), str):
+        # Of the operations that take a qualifier, Invoke has versions and aliases as its resources:
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+        qualifier = str(parameters.get("Qualifier") or "") if call.operation == "Invoke" else ""
+        name = function_arn(parameters["FunctionName"], call.region, lookup.account, qualifier)
+        parameters = {**parameters, "FunctionName": name}
     for template in RESOURCES.get(prefix, ()):
         found = _filled(template, parameters, call.region, lookup.account)
         if found:

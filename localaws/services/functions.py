@@ -11,18 +11,27 @@ from typing import Any
 from localaws.call import current_call
 from localaws.errors import AwsError
 from localaws.functions.functions import Functions
+from localaws.iam.function_names import short_name
 from localaws.moto_methods import original
 from localaws.services.context import ServiceContext
 
 # "LogType Tail: the last 4 KB of the execution log".
 _TAIL = 4096
+# moto's methods that take a function's name, but no partial ARN.
+_LOOKUPS = (
+    "get_function_by_name_or_arn_with_qualifier",
+    "get_function_by_name_or_arn_forbid_qualifier",
+    "del_function",
+)
 
 
 def install(context: ServiceContext) -> None:
     """Changes moto's Lambda."""
-    from moto.awslambda.models import LambdaBackend, LambdaFunction
+    from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
     from moto.awslambda.responses import LambdaResponse
 
+    for name in _LOOKUPS:
+        setattr(LambdaStorage, name, _by_any_name(getattr(LambdaStorage, name)))
     functions = context.functions
     LambdaFunction.invoke = _invocation(functions)
     LambdaBackend.invoke = _qualified(LambdaBackend.invoke)
@@ -94,6 +103,16 @@ def _checked_update(method: Any, functions: Functions) -> Any:
         return moto(backend, function_name, qualifier, body=body)
 
     return update
+
+
+def _by_any_name(method: Any) -> Any:
+    moto = original(method)
+
+    @wraps(moto)
+    def find(storage: Any, name: str, *given: Any, **named: Any) -> Any:
+        return moto(storage, short_name(name), *given, **named)
+
+    return find
 
 
 def _qualified(method: Any) -> Any:

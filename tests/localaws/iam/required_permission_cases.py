@@ -157,6 +157,12 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         [("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{US}:function:f")],
     ),
     (
+        "lambda",
+        "invoke",
+        {"FunctionName": f"{US}:function:f", "Qualifier": "1"},
+        [("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{US}:function:f:1")],
+    ),
+    (
         "sagemaker",
         "list_pipeline_versions",
         {"PipelineName": "p"},
