@@ -15,11 +15,13 @@ FUNCTIONS = frozenset(
 # Arguments of FILL and SORT.
 _WORDS = frozenset({"ASC", "AVG", "DESC", "LINEAR", "MAX", "MIN", "REPEAT", "SUM"})
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<name>[A-Za-z_]\w*)"
+    r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<sign>&&|\|\||==|!=|<=|>=|[-+*/^<>()\[\],]))",
     re.ASCII,
 )
 _OPERATORS = frozenset({"&&", "||", "==", "!=", "<=", ">=", "-", "+", "*", "/", "^", "<", ">", "AND", "OR"})
+# Its second argument is the name of a metric of the rule, such as UniqueContributors.
+_OF_RULES = "INSIGHT_RULE_METRIC"
 _INSIGHTS = re.compile(r"\s*SELECT\s", re.IGNORECASE)
 Token = tuple[str, str]
 
@@ -68,6 +70,7 @@ class _Parser:
         self._tokens = tokens
         self._identifiers = identifiers
         self._place = 0
+        self._names_metrics = False
 
     def expression(self) -> None:
         self._operand()
@@ -109,8 +112,10 @@ class _Parser:
             if value not in FUNCTIONS:
                 raise _SyntaxProblemError(f"Function '{value}' not found")
             if not self._take(")"):
+                outer, self._names_metrics = self._names_metrics, value == _OF_RULES
                 self._arguments(")")
-        elif value not in self._identifiers and value not in _WORDS:
+                self._names_metrics = outer
+        elif not self._names_metrics and value not in self._identifiers and value not in _WORDS:
             raise _SyntaxProblemError(f"Unknown identifier '{value}'")
 
     def _arguments(self, ending: str) -> None:

@@ -129,14 +129,20 @@ def _parsed(response: Any, model: Any, operation: str) -> dict[str, Any]:
     request = response.normalized_request
     protocol = determine_request_protocol(model, request.content_type)
     parser = PROTOCOL_PARSERS[protocol](model.operation_model(operation), map_type=dict)
-    found: dict[str, Any] = parser.parse(
-        {
-            "method": request.method,
-            "values": request.values,
-            "headers": request.headers,
-            "body": request.data,
-            "url_path": request.path,
-            "url_params": response.uri_match,
-        }
-    )
+    sent = {
+        "method": request.method,
+        "values": request.values,
+        "headers": request.headers,
+        "body": request.data,
+        "url_path": request.path,
+        "url_params": response.uri_match,
+    }
+    try:
+        found: dict[str, Any] = parser.parse(sent)
+    except ValueError as error:
+        if protocol != "query":
+            raise
+        # Such as a text where the model has a number.
+        code = MODEL_ERRORS.get(response.boto3_service_name, "ValidationError")
+        raise AwsError(code, f"A parameter of the request has the wrong type: {error}") from None
     return found

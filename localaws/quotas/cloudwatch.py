@@ -15,7 +15,9 @@ from typing import Any
 from localaws import metric_math
 from localaws.errors import AwsError
 
-SHORT_PERIODS = (10, 20, 30)
+# Below a minute: of alarms (API_PutMetricAlarm, Period), and of queries (API_MetricStat, Period).
+ALARM_PERIODS = (10, 20, 30)
+QUERY_PERIODS = (1, 5, 10, 20, 30)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 WEEK = 7 * DAY
 MISSING_DATA = ("breaching", "notBreaching", "ignore", "missing")
@@ -50,7 +52,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
         if given.get("EvaluationCriteria"):
             raise AwsError("NotImplemented", "localaws does not have alarms with EvaluationCriteria.", 501)
     elif operation == "GetMetricData":
-        for problem in _of_queries(given["MetricDataQueries"]):
+        for problem in _of_queries(given["MetricDataQueries"], QUERY_PERIODS):
             raise AwsError("ValidationError", problem)
     elif operation == "PutMetricData":
         _check_data(given)
@@ -88,8 +90,8 @@ def _problems(region: str, given: dict[str, Any]) -> Iterator[str]:
     if given.get("Metrics"):
         yield from _of_metrics(given, given["Metrics"])
     period = given.get("Period")
-    if period and period not in SHORT_PERIODS and period % MINUTE:
-        yield "Period must be 10, 20, 30 or a multiple of 60."
+    if period and period not in ALARM_PERIODS and period % MINUTE:
+        yield _period(ALARM_PERIODS)
     if period and period * count > (WEEK if period >= HOUR else DAY):
         yield "Metrics cannot be checked across more than a day, or seven days with a period of an hour or more."
     for arn in [arn for name in ACTIONS for arn in given.get(name) or []]:
@@ -107,7 +109,7 @@ def _of_metrics(given: dict[str, Any], queries: list[dict[str, Any]]) -> Iterato
     for name in OF_ONE_METRIC:
         if given.get(name):
             yield f"Specify {name} in Metrics, not beside it."
-    yield from _of_queries(queries)
+    yield from _of_queries(queries, ALARM_PERIODS)
     for query in queries:
         if "SEARCH" in metric_math.functions(query.get("Expression") or ""):
             # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-search-expressions.html
@@ -119,7 +121,7 @@ def _of_metrics(given: dict[str, Any], queries: list[dict[str, Any]]) -> Iterato
         yield "Exactly one of Metrics, besides ThresholdMetricId, has ReturnData true."
 
 
-def _of_queries(queries: list[dict[str, Any]]) -> Iterator[str]:
+def _of_queries(queries: list[dict[str, Any]], short: tuple[int, ...]) -> Iterator[str]:
     identifiers = [str(query.get("Id") or "") for query in queries]
     if len(set(identifiers)) < len(identifiers) or not all(map(_IDENTIFIER.fullmatch, identifiers)):
         yield "The Ids of Metrics begin with a lowercase letter, have letters, digits and _, and are unique."
@@ -132,8 +134,12 @@ def _of_queries(queries: list[dict[str, Any]]) -> Iterator[str]:
         stat = query.get("MetricStat")
         if stat and not _STATISTIC.fullmatch(stat["Stat"]):
             yield f"The value {stat['Stat']} for parameter MetricStat.Stat is not supported."
-        if stat and stat["Period"] not in SHORT_PERIODS and stat["Period"] % MINUTE:
-            yield "Period must be 10, 20, 30 or a multiple of 60."
+        if stat and stat["Period"] not in short and stat["Period"] % MINUTE:
+            yield _period(short)
+
+
+def _period(short: tuple[int, ...]) -> str:
+    return f"Period must be {', '.join(map(str, short))} or a multiple of 60."
 
 
 def _of_one_metric(given: dict[str, Any]) -> Iterator[str]:

@@ -39,6 +39,7 @@ FEEDBACK = re.compile(
 )
 
 
+# SNS_DISPLAY_NAME_MAX_LENGTH in https://developer.toradex.com/knowledge-base/cloud-sns-lib-api; AWS documents none.
 DISPLAY_NAME = 100
 MESSAGE_BYTES = 262144
 # The values of an attribute of a topic or a subscription.
@@ -112,6 +113,8 @@ def _check_same(response: Any, name: str, attributes: dict[str, str]) -> None:
     held = topics.get(f"arn:{response.partition}:sns:{response.region}:{response.current_account}:{name}")
     for attribute, value in attributes.items():
         former = str(getattr(held, camelcase_to_underscores(attribute), None))
+        if value.lower() in ("true", "false"):  # moto has Python's values.
+            former, value = former.lower(), value.lower()
         if held is not None and former != value and (_parsed(value) is None or _parsed(former) != _parsed(value)):
             message = "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
             raise AwsError("InvalidParameter", message)

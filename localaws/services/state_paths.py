@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 # `$`, `$$` (the context object) or a variable, then fields, indices, slices, names in brackets and filters.
-_NAME, _QUOTED = r"[^\s.\[\]()?@*,:'\"]+", r"'(?:[^'\\]|\\.)+'|\"(?:[^\"\\]|\\.)+\""
+_NAME, _QUOTED = r"[^\s.\[\]()?*,:'\"]+", r"'(?:[^'\\]|\\.)+'|\"(?:[^\"\\]|\\.)+\""
 _START = r"\$(?:\$|[A-Za-z_]\w*)?"
 _SELECTOR = rf"\*|-?\d+(?:\s*,\s*-?\d+)*|-?\d*:-?\d*(?::-?\d+)?|(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*|\?\(.+\)"
-_PATH = re.compile(rf"{_START}(?:\.\.?(?:{_NAME}|\*)(?:\(\))?|(?:\.\.)?\[\s*(?:{_SELECTOR})\s*\])*")
-_REFERENCE = re.compile(rf"{_START}(?:\.{_NAME}|\[\s*(?:\d+|{_QUOTED})\s*\])*")
+_PATH = re.compile(rf"{_START}(?:\.\.?(?:{_NAME}|\*)(?:\(\))?|(?:\.\.?)?\[\s*(?:{_SELECTOR})\s*\])*")
+_REFERENCE = re.compile(rf"{_START}(?:\.{_NAME}|\.?\[\s*(?:\d+|{_QUOTED})\s*\])*")
 PATHS = (
     "InputPath", "OutputPath", "ItemsPath", "SecondsPath", "TimestampPath", "TimeoutSecondsPath",
     "HeartbeatSecondsPath", "Variable", "CausePath", "ErrorPath",

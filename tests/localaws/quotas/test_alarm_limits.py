@@ -122,6 +122,15 @@ def test_an_alarm_on_an_expression_names_one_result(changed: dict[str, Any], mes
         check(HERE, "PutMetricAlarm", MATH | changed)
 
 
+@pytest.mark.parametrize("period", [1, 5])
+def test_a_query_may_have_shorter_periods_than_an_alarm(period: int) -> None:
+    short = {**SUM, "MetricStat": {**STAT, "Period": period}}
+    check(HERE, "GetMetricData", {"MetricDataQueries": [short]})
+    for alarm in (MATH | {"Metrics": [RATE, short]}, ALARM | {"Period": period}):
+        with pytest.raises(AwsError, match="10, 20, 30 or a multiple of 60"):
+            check(HERE, "PutMetricAlarm", alarm)
+
+
 def test_an_alarm_on_anomalies_returns_the_band_and_the_metric() -> None:
     metrics = [{**BAND, "ReturnData": True}, {**SUM, "ReturnData": True}]
     alarm = {"AlarmName": "alarm", "EvaluationPeriods": 3, "Metrics": metrics, "ThresholdMetricId": "band"}

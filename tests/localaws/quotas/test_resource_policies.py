@@ -105,10 +105,22 @@ def test_a_service_principal_that_does_not_exist_is_refused(
         "vpc-flow-logs.amazonaws.com",
         "ec2.amazonaws.com.cn",
         "elasticloadbalancing.amazonaws.com",
+        "osis-pipelines.amazonaws.com",  # Not in botocore.
+        "alexa-appkit.amazon.com",
+        "service.aws.internal",
     ],
 )
 def test_service_principals_that_exist(name: str) -> None:
     assert service_principals.exists(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sagemaker", "sagemakr.amazonaws.com", "lamdba.amazonaws.com", "sagemakers.amazonaws.com",
+     "stepfunctions.amazonaws.com", "lambda.amazonaws.org", "Lambda.amazonaws.com", ".aws.internal"],
+)  # fmt: skip
+def test_service_principals_that_cannot_exist(name: str) -> None:
+    assert not service_principals.exists(name)
 
 
 @pytest.mark.parametrize(

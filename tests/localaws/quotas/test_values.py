@@ -5,9 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.core.utils import get_service_model
 
 from localaws.errors import AwsError
-from localaws.quotas import budgets, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
+from localaws.quotas import budgets, checks, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -15,7 +16,9 @@ PROJECT = "arn:aws:codebuild:us-east-1:123456789012:project/p"
 HELD = SimpleNamespace(tier="Advanced")
 RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
 BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
-TOPICS = {"arn:aws:sns:us-east-1:123456789012:held": SimpleNamespace(display_name="a", policy='{"a":1}')}
+TOPICS = {
+    "arn:aws:sns:us-east-1:123456789012:held": SimpleNamespace(display_name="a", policy='{"a":1}', fifo_topic=False)
+}
 KMS = SimpleNamespace(
     keys={
         name: SimpleNamespace(key_spec=name, key_state="Enabled", arn=name)
@@ -246,3 +249,23 @@ def test_a_value_that_the_service_refuses(
 def test_a_session_needs_the_arn_of_a_role() -> None:
     with pytest.raises(AwsError, match="ValidationError: arn:aws:iam::1:user/a is invalid"):
         sts.check(RESPONSE, "AssumeRole", {"RoleArn": "arn:aws:iam::1:user/a"})
+
+
+def test_a_standard_topic_is_created_again_with_its_attributes() -> None:
+    sns.check(RESPONSE, "CreateTopic", {"Name": "held", **attribute(FifoTopic="false")})
+    with pytest.raises(AwsError, match="different attributes"):
+        sns.check(RESPONSE, "CreateTopic", {"Name": "held", **attribute(FifoTopic="true")})
+
+
+def test_a_text_instead_of_a_number_is_refused_with_the_code_of_the_query_protocol() -> None:
+    request = SimpleNamespace(
+        method="POST",
+        values={"MaxItems": "abc"},
+        headers={},
+        data=b"",
+        path="/",
+        content_type="application/x-www-form-urlencoded",
+    )
+    response = SimpleNamespace(normalized_request=request, uri_match={}, boto3_service_name="iam")
+    with pytest.raises(AwsError, match="ValidationError"):
+        checks._parsed(response, get_service_model("iam"), "ListUsers")
