@@ -70,6 +70,8 @@ REASONS = {
     ("localaws/images/plain_image.py", "*"): OWN,
     ("localaws/registry/blobs.py", "*"): CHECKED,
     ("localaws/endpoints/launcher.py", "*"): CHECKED,
+    ("localaws/functions/bootstrap.py", "folder / name"): OWN,
+    ("localaws/functions/functions.py", "folder / name"): OWN,
     ("localaws/functions/functions.py", "self._folder / request"): OWN,
     **{
         (f"localaws/endpoints/{name}.py", "*"): NUMBERS
