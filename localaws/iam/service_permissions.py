@@ -67,10 +67,11 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:events:{region}:{account}:rule/{Name}",
     ),
     "iam": (
+        # AddUserToGroup and AddRoleToInstanceProfile change the group and the profile.
+        "arn:aws:iam::{account}:instance-profile/{InstanceProfileName}",
+        "arn:aws:iam::{account}:group/{GroupName}",
         "arn:aws:iam::{account}:role/{RoleName}",
         "arn:aws:iam::{account}:user/{UserName}",
-        "arn:aws:iam::{account}:group/{GroupName}",
-        "arn:aws:iam::{account}:instance-profile/{InstanceProfileName}",
         "{OpenIDConnectProviderArn}",
         "{PolicyArn}",
         "arn:aws:iam::{account}:policy/{PolicyName}",

@@ -83,6 +83,18 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         "iam",
+        "add_user_to_group",
+        {"UserName": "own", "GroupName": "admins"},
+        [("iam:AddUserToGroup", f"arn:aws:iam::{US}:group/admins")],
+    ),
+    (
+        "iam",
+        "remove_role_from_instance_profile",
+        {"RoleName": "job", "InstanceProfileName": "other"},
+        [("iam:RemoveRoleFromInstanceProfile", f"arn:aws:iam::{US}:instance-profile/other")],
+    ),
+    (
+        "iam",
         "create_policy",
         {"PolicyName": "writer", "PolicyDocument": TRUST},
         [("iam:CreatePolicy", f"arn:aws:iam::{US}:policy/writer")],
