@@ -1,6 +1,7 @@
 """A sweep: every point once, whatever interrupts it, in three requests a trial."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -92,6 +93,18 @@ def test_a_grid_becomes_a_parent_run_with_a_child_for_each_point(mlflow_here: An
     assert work.best.metrics == {"score": 3.2}
     history = client.get_metric_history(work.best.run_id, "score")
     assert [(metric.step, metric.value) for metric in history] == [(1, 1.6), (2, 3.2)]
+
+
+def test_mlflow_does_not_look_for_spark_while_trials_are_written_and_may_do_so_later(mlflow_here: Any) -> None:
+    seen: list[Any] = []
+
+    def noted(values: Values, watch: Watch | None) -> Outcome:
+        seen.append(sys.modules.get("pyspark", "absent"))
+        return train(values, watch)
+
+    run(sweep(mlflow_here.MlflowClient(), train=noted))
+    assert set(seen) == {None}
+    assert "pyspark" not in sys.modules
 
 
 def test_a_run_took_as_long_as_its_training_although_it_is_written_later(mlflow_here: Any) -> None:
