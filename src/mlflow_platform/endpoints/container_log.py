@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _LINES = 20
 # The prefix of the line with which this repository's serving image says why it exits.
 _SERVE = "serve: "
+# Its other lines, which are no reason.
+_NEWS = re.compile(r"serve: (the model in .* is loaded; listening on |requests are predicted one by one: )")
 # The last line of a Python traceback: `ModuleNotFoundError: No module named 'xgboost'`. A search that also began within
 # a name would take an hour for a line that a hostile model makes as long as CloudWatch allows.
 _EXCEPTION = re.compile(r"(?<![\w.])(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt))\b: ?(.+)")
@@ -60,7 +62,7 @@ def tail(logs: CloudWatchLogsClient, endpoint: str, *, except_for: Collection[st
 def cause(lines: list[str]) -> str | None:
     """The line that gives the reason: the serving image's own, or else the last exception in the log."""
     for line in reversed(lines):
-        if line.startswith(_SERVE):
+        if line.startswith(_SERVE) and not _NEWS.match(line):
             return line.removeprefix(_SERVE).rstrip(".")
     for line in reversed(lines):
         if match := _EXCEPTION.search(line):

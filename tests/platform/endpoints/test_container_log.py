@@ -58,6 +58,8 @@ def test_denied_access_to_the_log_is_reported_but_not_an_error(logs: Any) -> Non
         (["2026/11/21 ERROR mlflow: mlflow.exceptions.MlflowException: bad", "bye"], "MlflowException: bad"),
         (["ValueError: first", "OSError: last"], "OSError: last"),
         (["ValueError: x", "serve: The model needs 'xgboost'.", "exit"], "The model needs 'xgboost'"),
+        (["serve: the model in /opt/ml/model is loaded; listening on 0.0.0.0:8080."], None),
+        (["OSError: why", "serve: requests are predicted one by one: it has no signature."], "OSError: why"),
         (["all is well"], None),
         # A hostile model's lines: a search that begins at each character takes minutes for them.
         (["a" * 200_000], None),
