@@ -34,7 +34,7 @@ cp docs/guides/upgrade-the-module.md "$folder/UPGRADING.md"
 sed -i 's#source = "\.\./\([a-z-]*\)"#source = "./modules/\1"#' "$folder/main.tf"
 sed -i 's#](\.\./\([a-z-]*\))#](modules/\1)#g' "$folder/README.md"
 # Links that lead out of the modules. The guide and the changelog moved to the root.
-sed -i "s#](upgrade-mlflow#]($url/blob/$tag/docs/guides/upgrade-mlflow#g; s#](\(\.\./\)*CHANGELOG.md#](CHANGELOG.md#g" "$folder/UPGRADING.md"
+sed -i "s#](\([a-z][a-z-]*\.md\)#]($url/blob/$tag/docs/guides/\1#g; s#](\(\.\./\)*CHANGELOG.md#](CHANGELOG.md#g" "$folder/UPGRADING.md"
 find "$folder" -name '*.md' -exec sed -i -E "s#\]\((\.\./)*(docs|tests|scripts|serving|training|terraform|mlflow|localaws|bench|examples|src)/#](${url}/blob/${tag}/\2/#g" {} +
 # In the README of a module, examples are beside it.
 find "$folder" -name README.md -exec sed -i "s#]($url/blob/$tag/examples/#](examples/#g" {} +
