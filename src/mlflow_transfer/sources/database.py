@@ -214,16 +214,8 @@ class DatabaseSource:
         """An experiment's logged models in pages."""
         if "logged_models" not in self._db.tables:
             return
-        pages = self._db.pages(
-            "SELECT * FROM logged_models",
-            "model_id",
-            "COALESCE(lifecycle_stage, '') != 'deleted' AND model_id > :last",
-            "model_id",
-            lambda row: {"last": row["model_id"]},
-            experiment=int(experiment_id),
-            last="",
-        )
-        async for rows in pages:
+        not_deleted = "COALESCE(lifecycle_stage, '') != 'deleted'"
+        async for rows in self._db.pages_by_key("logged_models", "model_id", experiment_id, not_deleted):
             ids = [row["model_id"] for row in rows]
             params = await self._db.texts("logged_model_params", "model_id", ids, ("param_key", "param_value"))
             tags = await self._db.texts("logged_model_tags", "model_id", ids, ("tag_key", "tag_value"))
@@ -247,16 +239,7 @@ class DatabaseSource:
         """An experiment's traces in pages."""
         if "trace_info" not in self._db.tables:
             return
-        pages = self._db.pages(
-            "SELECT * FROM trace_info",
-            "request_id",
-            "request_id > :last",
-            "request_id",
-            lambda row: {"last": row["request_id"]},
-            experiment=int(experiment_id),
-            last="",
-        )
-        async for rows in pages:
+        async for rows in self._db.pages_by_key("trace_info", "request_id", experiment_id):
             ids = [row["request_id"] for row in rows]
             tags = await self._db.texts("trace_tags", "request_id", ids)
             metadata = await self._db.texts("trace_request_metadata", "request_id", ids)

@@ -122,6 +122,20 @@ class Database:
             if rows := await self.rows(statement, ids=keys[start : start + PAGE], **given):
                 yield rows
 
+    def pages_by_key(
+        self, table: str, key: str, experiment_id: str, condition: str = "1 = 1"
+    ) -> AsyncIterator[Sequence[Row]]:
+        """An experiment's rows of a table in pages, in the order of their keys. See `pages`."""
+        return self.pages(
+            f"SELECT * FROM {table}",  # noqa: S608 fixed names
+            key,
+            f"{condition} AND {key} > :last",
+            key,
+            lambda row: {"last": row[key]},
+            experiment=int(experiment_id),
+            last="",
+        )
+
     def quoted(self, statement: str) -> str:
         """The statement with the column `key` quoted where that is a reserved word (MySQL)."""
         return statement.replace(" key,", " `key`,") if self.dialect == "mysql" else statement
