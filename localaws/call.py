@@ -40,7 +40,7 @@ class Call:
         ui: the host label of the tracking server whose UI is requested; empty for AWS's API.
         permissions: the permissions that the call requires; set by the guard.
         chunks: the signed parts of an upload to S3.
-        model: botocore's model of the operation; None if there is none.
+        model: botocore's model of the operation; None for calls that botocore does not know.
     """
 
     method: str
@@ -64,7 +64,7 @@ class Call:
 
     @property
     def input(self) -> Any:
-        """botocore's model of the operation's input; None if there is none."""
+        """botocore's model of the operation's input; None if the operation takes none, or is unknown."""
         return self.model.input_shape if self.model else None
 
     @property

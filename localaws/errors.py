@@ -10,6 +10,11 @@ from xml.sax import saxutils
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+# S3's text for a body that is not XML, or not the one of the operation:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+MALFORMED_XML = "The XML you provided was not well-formed or did not validate against our published schema"
+
+
 @dataclass
 class AwsError(Exception):
     """An error response: AWS's code, the HTTP status, a message, and headers of this error."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.endpoints.records import refusal
+from localaws.errors import AwsError
 from mlflow_common.instance_types import has_local_storage
 
 _IMAGE = r"/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -122,12 +123,21 @@ def check_keys(account: str, region: str, given: Any) -> None:
         AwsError: ValidationException.
     """
     for key in _keys(given):
-        problem = key_problem(account, region, key)
-        if problem:
-            raise refusal(problem)
+        check_key(account, region, key, "ValidationException")
 
 
-def key_problem(account: str, region: str, key: str) -> str:
+def check_key(account: str, region: str, key: str | None, code: str) -> None:
+    """Refuse a key that cannot be used; None is no key.
+
+    Raises:
+        AwsError: with the service's code.
+    """
+    problem = _key_problem(account, region, key) if key else ""
+    if problem:
+        raise AwsError(code, problem)
+
+
+def _key_problem(account: str, region: str, key: str) -> str:
     """Why a key cannot be used; empty if it can. Keys of other accounts count as usable.
 
     Args:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -85,14 +85,12 @@ class SignedEntrance:
         return lambda: self._authenticate(call, signature, key)
 
     def _authenticate(self, call: Call, signature: Signature, key: Key | None) -> None:
-        signed = call.body
+        sent = call.body
         call.body = parameters = inflated(call)
         identify(call, signature)
-        call.body = signed  # The client signs what it sends.
+        call.body = sent  # The client signs what it sends.
         call.principal = verify(call, signature, lambda _: key, self._clock()).principal
-        call.body = parameters
-        one_reading.check(call)
-        call.body = signed
+        one_reading.check(replace(call, body=parameters))
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:
         """The error in the protocol of the service that was called."""

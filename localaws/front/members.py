@@ -25,13 +25,15 @@ def of_form(model: Any, given: Mapping[str, str], protocol: str) -> dict[str, An
     kept: dict[str, Any] = {}
     lists: dict[str, list[str]] = {}
     for name, value in given.items():
+        if name in _COMMON:
+            kept[name] = value
         shape = known.get(name.partition(".")[0])
-        if shape is None and name not in _COMMON:
+        if shape is None:
             continue
         kept[name] = value
         start, member, number = name.rpartition(".member.")
         # A text that is sent as a list (`RoleName.member.1=a`) does not replace the text.
-        if member and number.isdigit() and ("." in start or (shape is not None and shape.type_name == "list")):
+        if member and number.isdigit() and ("." in start or shape.type_name == "list"):
             lists.setdefault(start, []).append(value)
     return kept | lists
 

@@ -117,7 +117,8 @@ def verify(call: Call, signature: Signature, key_of: Callable[[str], Key | None]
     """
     s3 = call.protocol == "rest-xml"
     key = check(call, signature, key_of(signature.access_key), now)
-    if signature.service == "s3" and signature.lifetime is None and "x-amz-content-sha256" not in call.headers:
+    is_presigned = signature.lifetime is not None
+    if signature.service == "s3" and not is_presigned and "x-amz-content-sha256" not in call.headers:
         # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html ("all requests")
         raise AwsError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
     expected = hmac.new(

@@ -127,7 +127,7 @@ class Functions:
         child.log.unlink()
         written = _written(folder)
         if is_late:
-            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.{datetime.now(UTC).microsecond // 1000:03}Z"
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             message = f"{now} {request} Task timed out after {function.timeout:.2f} seconds"
             output.write([message])
             found = Result(json.dumps({"errorMessage": message}), "Unhandled", text)
@@ -162,11 +162,10 @@ def _unpack(archive: bytes, folder: Path) -> None:
 
 def _wait(child: Child, folder: Path, seconds: float) -> bool:
     """Wait until a process ends. Returns whether its time was over. The time begins when the handler is called."""
-    started, began = folder / "started", time.monotonic()
-    deadline = began + _INIT_SECONDS
+    deadline = time.monotonic() + _INIT_SECONDS
     is_started = False
     while child.running and not _written(folder):
-        if not is_started and started.exists():
+        if not is_started and (folder / "started").exists():
             is_started, deadline = True, time.monotonic() + seconds
         if time.monotonic() > deadline:
             return True

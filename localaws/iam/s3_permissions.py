@@ -11,7 +11,7 @@ from xml.parsers.expat import ExpatError
 import xmltodict
 
 from localaws.call import Call
-from localaws.errors import AwsError
+from localaws.errors import MALFORMED_XML, AwsError
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup
 
 # Object operations whose IAM action has a different name.
@@ -237,7 +237,7 @@ def listed_objects(body: bytes) -> list[tuple[str, bool]]:
     It is read as moto reads it: whatever is not found here would be deleted without a permission.
 
     Raises:
-        AwsError: MalformedXML, there is none, or one has not exactly one key.
+        AwsError: MalformedXML, if it names no object, or an object without exactly one key.
     """
     try:
         given = xmltodict.parse(body, strip_whitespace=False)["Delete"]["Object"]
@@ -246,7 +246,5 @@ def listed_objects(body: bytes) -> list[tuple[str, bool]]:
     except (ExpatError, ValueError, KeyError, TypeError):  # A ValueError: it declares entities.
         found = []
     if not found or not all(isinstance(name, str) for name, _ in found):
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-        message = "The XML you provided was not well-formed or did not validate against our published schema"
-        raise AwsError("MalformedXML", message, 400)
+        raise AwsError("MalformedXML", MALFORMED_XML)
     return found

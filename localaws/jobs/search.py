@@ -97,8 +97,10 @@ class Search:
     def _within(self, name: str, text: str | None) -> Any:
         """A hyperparameter's value in the type of its range; None if it is not within."""
         one = self._distributions[name]
-        if text is None or hasattr(one, "choices"):
-            return text if text is not None and text in one.choices else None
+        if text is None:
+            return None
+        if hasattr(one, "choices"):
+            return text if text in one.choices else None
         try:
             value = type(one.low)(text)
         except ValueError:

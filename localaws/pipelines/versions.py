@@ -62,8 +62,9 @@ class PipelineVersions:
         if unknown:
             raise AwsError("ResourceNotFound", f"{_name(pipeline, version)} has no alias {', '.join(unknown)}.")
         kept = [one for one in version["PipelineVersionAliases"] if one not in removed]
-        check_aliases(pipeline, added, [*kept, *(one for one in added if one not in kept)], version)
-        version["PipelineVersionAliases"] = [*kept, *(one for one in added if one not in kept)]
+        result = [*kept, *(one for one in added if one not in kept)]
+        check_aliases(pipeline, added, result, version)
+        version["PipelineVersionAliases"] = result
         version.update({name: given[name] for name in _DESCRIBED if given.get(name) is not None})
         return {"PipelineArn": pipeline.arn, "PipelineVersionId": version["PipelineVersionId"]}
 
@@ -86,7 +87,7 @@ def of(pipeline: Any) -> list[dict[str, Any]]:
     """A pipeline's versions, oldest first. A pipeline that an earlier localaws saved has one."""
     versions: list[dict[str, Any]] = vars(pipeline).setdefault(_KEPT, [])
     if not versions:
-        versions.append(_version(pipeline, 1, []))
+        versions.append(_version(pipeline, 1))
     return versions
 
 
@@ -94,7 +95,7 @@ def add(pipeline: Any, aliases: list[str]) -> int:
     """Keep the pipeline's definition as a version, if it differs from that of the latest. Returns the latest's id."""
     versions = of(pipeline)
     if pipeline.pipeline_definition != versions[-1]["PipelineDefinition"]:
-        versions.append(_version(pipeline, versions[-1]["PipelineVersionId"] + 1, []))
+        versions.append(_version(pipeline, versions[-1]["PipelineVersionId"] + 1))
     versions[-1]["PipelineVersionAliases"] += aliases
     latest: int = versions[-1]["PipelineVersionId"]
     return latest
@@ -157,14 +158,14 @@ def check_aliases(
         raise refusal(f"The version would have {len(result)} aliases. At most {MOST_ALIASES} are allowed.")
 
 
-def _version(pipeline: Any, number: int, given: list[str]) -> dict[str, Any]:
+def _version(pipeline: Any, number: int) -> dict[str, Any]:
     # Naive, as moto's own times: its serializer takes no others.
     created = datetime.now(UTC).replace(tzinfo=None) if number > 1 else pipeline.creation_time
     return {
         "PipelineVersionId": number,
         "PipelineDefinition": pipeline.pipeline_definition,
         "CreationTime": created,
-        "PipelineVersionAliases": given,
+        "PipelineVersionAliases": [],
     }
 
 

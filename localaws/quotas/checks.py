@@ -82,7 +82,6 @@ def install() -> None:
 
     BaseResponse.call_action = checked
     s3.install()
-    function_targets.install_for_s3()
 
 
 class _RefusedError(ServiceException):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.errors import AwsError
-from localaws.references import key_problem
+from localaws.references import check_key
 
 _LISTS = ("tagPrefixList", "tagPatternList")
 
@@ -21,19 +21,17 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
         AwsError: InvalidParameterException or KmsException.
     """
     key = (given.get("encryptionConfiguration") or {}).get("kmsKey")
-    problem = key_problem(response.current_account, response.region, key) if key else ""
-    if problem:
-        raise AwsError("KmsException", problem)
+    check_key(response.current_account, response.region, key, "KmsException")
     if operation != "PutLifecyclePolicy":
         return
     try:
         rules = json.loads(given["lifecyclePolicyText"])["rules"]
-        wrong = next(_problems(rules), None)
+        problem = next(_problems(rules), None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # moto returns the error.
-    if wrong:
+    if problem:
         message = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint:"
-        raise AwsError("InvalidParameterException", f"{message} 'Lifecycle policy validation failure: {wrong}'")
+        raise AwsError("InvalidParameterException", f"{message} 'Lifecycle policy validation failure: {problem}'")
 
 
 def _problems(rules: list[dict[str, Any]]) -> Iterator[str]:

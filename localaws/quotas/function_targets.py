@@ -1,5 +1,6 @@
 """Lambda functions as targets of other services, which localaws does not invoke. moto would, within the other call."""
 
+from collections.abc import Mapping
 from typing import Any
 
 # The members that name a function, or a protocol of it.
@@ -22,18 +23,14 @@ def check(service: str, operation: str, given: dict[str, Any]) -> None:
         raise NotImplementedError(f"Lambda functions as targets of {service}")
 
 
-def install_for_s3() -> None:
-    """Make PutBucketNotificationConfiguration refuse functions."""
-    from moto.s3.models import S3Backend
+def check_notifications(given: Mapping[str, Any]) -> None:
+    """Refuse a bucket's notifications that call a function, as moto reads them.
 
-    put = S3Backend.put_bucket_notification_configuration
-
-    def put_bucket_notification_configuration(backend: Any, bucket_name: str, given: dict[str, Any]) -> None:
-        if given.get("CloudFunctionConfiguration"):
-            raise NotImplementedError("Lambda functions as targets of s3")
-        put(backend, bucket_name, given)
-
-    S3Backend.put_bucket_notification_configuration = put_bucket_notification_configuration
+    Raises:
+        NotImplementedError: one does.
+    """
+    if given.get("CloudFunctionConfiguration"):
+        raise NotImplementedError("Lambda functions as targets of s3")
 
 
 def _values(given: Any, path: tuple[str, ...]) -> list[Any]:

@@ -8,7 +8,7 @@ disabled, you receive an InvalidParameterException error").
 from typing import Any
 
 from localaws.errors import AwsError
-from localaws.references import key_problem
+from localaws.references import check_key
 
 DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
@@ -24,6 +24,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation == "CreateLogGroup" and given["logGroupName"].startswith("aws/"):
         raise AwsError("InvalidParameterException", "Log groups starting with aws/ are reserved for AWS.")
     key = given.get("kmsKeyId") if operation in ("CreateLogGroup", "AssociateKmsKey") else None
-    problem = key_problem(response.current_account, response.region, key) if key else ""
-    if problem:
-        raise AwsError("InvalidParameterException", f"The specified KMS Key Id could not be found. {problem}")
+    try:
+        check_key(response.current_account, response.region, key, "InvalidParameterException")
+    except AwsError as error:
+        raise AwsError(error.code, f"The specified KMS Key Id could not be found. {error.message}") from None

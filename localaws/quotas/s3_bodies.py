@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 
 from localaws.call import Call
 from localaws.constraints import operation_model
-from localaws.errors import AwsError
-from localaws.quotas.s3_lifecycle import MALFORMED
+from localaws.errors import MALFORMED_XML, AwsError
 
 # The location of a new bucket has an error of its own.
 OTHERS = frozenset({"CreateBucket"})
@@ -41,16 +40,16 @@ def check(call: Call) -> None:
             raise AwsError("MissingRequestBodyError", "Request Body is empty")
         return
     if b"<!" in call.body.replace(b"<!--", b""):
-        raise AwsError("MalformedXML", MALFORMED)  # A document type, with which a short text can have any size.
+        raise AwsError("MalformedXML", MALFORMED_XML)  # A document type, with which a short text can have any size.
     try:
         root = ElementTree.fromstring(call.body)  # noqa: S314 it has no document type
     except ElementTree.ParseError:
-        raise AwsError("MalformedXML", MALFORMED) from None
+        raise AwsError("MalformedXML", MALFORMED_XML) from None
     name = shape.serialization.get("name", payload)
     wrong = f"the element is not {name}" if _NAMESPACE.sub("", root.tag) != name else ""
     problem = wrong or next(_problems(shape, root), "")
     if problem:
-        raise AwsError("MalformedXML", f"{MALFORMED}: {problem}")
+        raise AwsError("MalformedXML", f"{MALFORMED_XML}: {problem}")
 
 
 def _problems(shape: Any, element: ElementTree.Element) -> Iterator[str]:

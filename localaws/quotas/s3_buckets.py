@@ -7,11 +7,11 @@ from typing import Any
 
 from moto.s3.models import PublicAccessBlock, S3Backend
 
-from localaws.errors import AwsError
+from localaws.errors import MALFORMED_XML, AwsError
 from localaws.front.sigv4 import regions
 from localaws.iam.policy import texts
 from localaws.quotas.s3_acls import ENFORCED
-from localaws.quotas.s3_lifecycle import MALFORMED, check_rules
+from localaws.quotas.s3_lifecycle import check_rules
 
 # Conditions that keep a statement for everyone from being public, if their values are fixed.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html (section
@@ -105,8 +105,7 @@ def check_retention(held: Any, mode: str | None, until: str | None) -> None:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html ("its retention mode can't be changed, and
     its retention period can't be shortened")
     """
-    if until and is_past(until):
-        raise AwsError("InvalidArgument", "The retain until date must be in the future!")
+    check_until(until)
     locked = held is not None and held.lock_mode == "COMPLIANCE" and held.lock_until
     if locked and (mode != "COMPLIANCE" or not until or _time(until) < _time(held.lock_until)):
         raise AwsError("AccessDenied", "Access Denied because object protected by object lock.", 403)
@@ -138,14 +137,19 @@ def _is_for_everyone(statement: dict[str, Any]) -> bool:
     return True
 
 
-def is_past(text: str) -> bool:
-    """Whether a date of retention has passed."""
-    return _time(text) <= datetime.now(UTC)
+def check_until(until: str | None) -> None:
+    """Refuse a date of retention that has passed.
+
+    Raises:
+        AwsError: InvalidArgument; MalformedXML, it is not a date.
+    """
+    if until and _time(until) <= datetime.now(UTC):
+        raise AwsError("InvalidArgument", "The retain until date must be in the future!")
 
 
 def _time(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
-        raise AwsError("MalformedXML", MALFORMED) from None
+        raise AwsError("MalformedXML", MALFORMED_XML) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

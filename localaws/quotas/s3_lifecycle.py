@@ -10,7 +10,7 @@ https://github.com/terraform-aws-modules/terraform-aws-s3-bucket/issues/109.
 from collections.abc import Iterator
 from typing import Any
 
-from localaws.errors import AwsError
+from localaws.errors import MALFORMED_XML, AwsError
 
 RULES = 1000
 IDENTIFIER = 255
@@ -25,8 +25,6 @@ ACTIONS = {
     "NoncurrentVersionTransition",
     "AbortIncompleteMultipartUpload",
 }
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
 _ARGUMENT, _REQUEST, _XML = "InvalidArgument", "InvalidRequest", "MalformedXML"
 Problem = tuple[str, str]
 Rule = dict[str, Any]
@@ -41,7 +39,7 @@ def check_rules(rules: list[Rule]) -> None:
     try:
         _check(rules)
     except (AttributeError, TypeError, ValueError):  # An empty rule, or text instead of a number or an element.
-        raise AwsError(_XML, MALFORMED) from None
+        raise AwsError(_XML, MALFORMED_XML) from None
 
 
 def _check(rules: list[Rule]) -> None:

@@ -13,6 +13,7 @@ from moto.s3.responses import S3Response
 
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
+from localaws.iam.s3_permissions import listed_objects
 from localaws.quotas import key_states, s3_acls, s3_bodies, s3_uploads
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the bytes of all names and values.
@@ -64,7 +65,7 @@ def check(call: Call) -> None:
     source, key = _source(call)
     _check_owner(call.headers.get("x-amz-expected-bucket-owner"), bucket)
     _check_owner(call.headers.get("x-amz-source-expected-bucket-owner"), source)
-    if call.operation == "DeleteObjects" and (call.body or b"").count(b"<Object>") > DELETED:
+    if call.operation == "DeleteObjects" and len(listed_objects(call.body or b"")) > DELETED:
         raise AwsError("MalformedXML", f"A request deletes at most {DELETED} objects.")
     s3_uploads.check(call, _bucket(bucket))
     _check_listing(call)

@@ -13,6 +13,7 @@ from moto.s3.models import S3Backend, s3_backends
 
 from localaws.call import current_call
 from localaws.errors import AwsError
+from localaws.quotas import function_targets
 
 SKIP = "x-amz-skip-destination-validation"
 
@@ -23,6 +24,7 @@ def install() -> None:
     encrypt = S3Backend.put_bucket_encryption
 
     def put_bucket_notification_configuration(self: Any, bucket_name: str, given: dict[str, Any]) -> None:
+        function_targets.check_notifications(given)
         call = current_call.get(None)
         if call is None or call.headers.get(SKIP, "").lower() != "true":
             check_notifications(self.account_id, given)

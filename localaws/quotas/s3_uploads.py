@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from localaws.call import Call
 from localaws.errors import AwsError
-from localaws.quotas.s3_buckets import is_past
+from localaws.quotas.s3_buckets import check_until
 
 PARTS = range(1, 10001)
 _NUMBER = re.compile(rb"<PartNumber>\s*(\d{1,9})\s*</PartNumber>")
@@ -59,5 +59,4 @@ def _check_lock(call: Call) -> None:
     if bool(mode) != bool(until):
         message = f"{_UNTIL} and {_MODE} must both be supplied"
         raise AwsError("InvalidArgument", message)
-    if until and is_past(until):
-        raise AwsError("InvalidArgument", "The retain until date must be in the future!")
+    check_until(until)

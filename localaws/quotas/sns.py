@@ -66,7 +66,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation in _TOPICS:
         for name in attributes:
             if name not in ATTRIBUTES and not FEEDBACK.fullmatch(name):
-                raise AwsError("InvalidParameter", "Invalid parameter: AttributeName")
+                raise _invalid("AttributeName")
     if operation in (*_TOPICS, *_SUBSCRIPTIONS):
         for name, value in attributes.items():
             _check_attribute(name, value)
@@ -75,27 +75,27 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation == "Publish":
         message = given.get("Message") or ""
         if not message:
-            raise AwsError("InvalidParameter", "Invalid parameter: Empty message")
+            raise _invalid("Empty message")
         if len(message.encode()) > MESSAGE_BYTES:
-            raise AwsError("InvalidParameter", "Invalid parameter: Message too long")
+            raise _invalid("Message too long")
         if given.get("MessageStructure") == "json" and "default" not in (_parsed(message) or {}):
             problem = "No default entry in JSON message body"
-            raise AwsError("InvalidParameter", f"Invalid parameter: Message Structure - {problem}")
+            raise _invalid(f"Message Structure - {problem}")
 
 
 def _check_attribute(name: str, value: str) -> None:
     if value and name in VALUES and value.lower() not in [one.lower() for one in VALUES[name]]:
-        raise AwsError("InvalidParameter", f"Invalid parameter: {name}: {value} is none of {', '.join(VALUES[name])}.")
+        raise _invalid(f"{name}: {value} is none of {', '.join(VALUES[name])}.")
     if name == "DisplayName" and len(value) > DISPLAY_NAME:
-        raise AwsError("InvalidParameter", f"Invalid parameter: DisplayName has more than {DISPLAY_NAME} characters.")
+        raise _invalid(f"DisplayName has more than {DISPLAY_NAME} characters.")
     if name not in JSON or not value:
         return
     parsed = _parsed(value)
     if parsed is None:
-        raise AwsError("InvalidParameter", f"Invalid parameter: {name}: failed to parse JSON.")
+        raise _invalid(f"{name}: failed to parse JSON.")
     queue = str(parsed.get("deadLetterTargetArn") or "")
     if name == "RedrivePolicy" and not re.fullmatch(ENDPOINTS["sqs"], queue, re.ASCII):
-        raise AwsError("InvalidParameter", "Invalid parameter: RedrivePolicy: deadLetterTargetArn is not a queue.")
+        raise _invalid("RedrivePolicy: deadLetterTargetArn is not a queue.")
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
@@ -116,14 +116,17 @@ def _check_same(response: Any, name: str, attributes: dict[str, str]) -> None:
         if value.lower() in ("true", "false"):  # moto has Python's values.
             former, value = former.lower(), value.lower()
         if held is not None and former != value and (_parsed(value) is None or _parsed(former) != _parsed(value)):
-            message = "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
-            raise AwsError("InvalidParameter", message)
+            raise _invalid("Attributes Reason: Topic already exists with different attributes")
 
 
 def _check_subscription(protocol: str, endpoint: str, topic: str) -> None:
     if protocol not in ENDPOINTS:
-        raise AwsError("InvalidParameter", f"Invalid parameter: Does not support this protocol string: {protocol}")
+        raise _invalid(f"Does not support this protocol string: {protocol}")
     if not re.fullmatch(ENDPOINTS[protocol], endpoint, re.ASCII):
-        raise AwsError("InvalidParameter", f"Invalid parameter: The endpoint does not fit the protocol {protocol}.")
+        raise _invalid(f"The endpoint does not fit the protocol {protocol}.")
     if protocol == "sqs" and endpoint.endswith(".fifo") and not topic.endswith(".fifo"):
-        raise AwsError("InvalidParameter", "Invalid parameter: A FIFO queue cannot subscribe to a standard topic.")
+        raise _invalid("A FIFO queue cannot subscribe to a standard topic.")
+
+
+def _invalid(problem: str) -> AwsError:
+    return AwsError("InvalidParameter", f"Invalid parameter: {problem}")

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from localaws.errors import AwsError
-from localaws.references import key_problem
+from localaws.references import check_key
 
 # Bytes of a parameter's value, by tier.
 VALUE_BYTES = {"Standard": 4096, "Advanced": 8192}
@@ -27,9 +27,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation != "PutParameter":
         return
     key = given.get("KeyId") if given.get("Type") == "SecureString" else None
-    problem = key_problem(response.current_account, response.region, key) if key else ""
-    if problem:
-        raise AwsError("InvalidKeyId", problem)
+    check_key(response.current_account, response.region, key, "InvalidKeyId")
     _check_name(given["Name"].strip())
     held = response.ssm_backend._parameters.get(given["Name"])
     former = held[-1].tier if held else None

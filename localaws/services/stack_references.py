@@ -45,13 +45,18 @@ def references(template: dict[str, Any]) -> Iterator[str]:
             for name in _functions(held)
         )
     for name, resource in template["Resources"].items():
-        listed = resource.get("DependsOn") or []
-        for other in listed if isinstance(listed, list) else [listed]:
+        for other in depends_on(resource):
             if other not in resources:
                 yield (
                     f"Template format error: Unresolved resource dependencies [{other}] in the Resources block "
                     f"of the template: DependsOn of {name}"
                 )
+
+
+def depends_on(resource: dict[str, Any]) -> list[Any]:
+    """What a resource names in DependsOn, which is one name or a list of them."""
+    given = resource.get("DependsOn") or []
+    return given if isinstance(given, list) else [given]
 
 
 def named(part: Any) -> Iterator[str]:

@@ -17,7 +17,7 @@ from moto.cloudformation.parsing import NULL_MODELS, get_model_map
 from moto.cloudformation.utils import yaml_tag_constructor
 
 from localaws.errors import AwsError
-from localaws.services.stack_references import named, references
+from localaws.services.stack_references import depends_on, named, references
 
 # The most in a request, and in an object of S3.
 BODY, BYTES, DESCRIPTION = 51200, 1024**2, 1024
@@ -172,8 +172,7 @@ def _of_resources(template: dict[str, Any]) -> Iterator[str]:
             unknown.append(kind)
         others = sorted(map(str, set(resource) - ATTRIBUTES))
         yield from (f"Invalid template resource property '{other}'" for other in others)
-        listed = resource.get("DependsOn") or []
-        if not all(isinstance(one, str) for one in (listed if isinstance(listed, list) else [listed])):
+        if not all(isinstance(one, str) for one in depends_on(resource)):
             yield f"Template format error: DependsOn of {name} must be a string or list of strings."
     if unknown:
         yield f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
@@ -202,11 +201,10 @@ def _is_number(value: Any) -> bool:
 
 def _check_cycles(template: dict[str, Any]) -> None:
     resources = template["Resources"]
-    needs = {}
-    for name, resource in resources.items():
-        listed = resource.get("DependsOn") or []
-        needs[name] = {*(listed if isinstance(listed, list) else [listed])}
-        needs[name] |= set(named(resource.get("Properties"))) & set(resources)
+    needs = {
+        name: {*depends_on(resource), *(set(named(resource.get("Properties"))) & set(resources))}
+        for name, resource in resources.items()
+    }
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:

@@ -9,7 +9,7 @@ from moto.s3.models import S3Backend
 
 from localaws import services
 from localaws.call import Call, current_call
-from localaws.quotas import function_targets
+from localaws.quotas import function_targets, s3_targets
 from localaws.services import functions, sns
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
@@ -38,12 +38,14 @@ def test_other_targets_are_accepted() -> None:
 def test_s3_refuses_to_notify_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
     stored: list[Any] = []
     keep = lambda _backend, _bucket, given: stored.append(given)  # noqa: E731
-    monkeypatch.setattr(S3Backend, "put_bucket_notification_configuration", keep)
-    function_targets.install_for_s3()
+    for name in ("notification_configuration", "replication", "encryption"):
+        monkeypatch.setattr(S3Backend, f"put_bucket_{name}", keep)
+    s3_targets.install()
+    backend = SimpleNamespace(account_id="123456789012")
     put: Any = S3Backend.put_bucket_notification_configuration
     with pytest.raises(NotImplementedError, match="Lambda functions as targets of s3"):
-        put(None, "b", {"CloudFunctionConfiguration": [{"CloudFunction": ARN}]})
-    put(None, "b", {})
+        put(backend, "b", {"CloudFunctionConfiguration": [{"CloudFunction": ARN}]})
+    put(backend, "b", {})
     assert stored == [{}]
 
 
