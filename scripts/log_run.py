@@ -94,8 +94,6 @@ def log_run(
     """
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
-    if target == "":
-        raise InputError("--target is empty: name a column of the file of --data")
     if data and family not in (None, "forest"):
         raise InputError("--data FILE trains a random forest: leave out --family")
     file = (data, target) if data and target else None

@@ -180,8 +180,6 @@ def sweep(
     """
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together")
-    if target == "":
-        raise InputError("--target is empty: name a column of the file of --data")
     if name and _SPECIAL.search(name):
         raise InputError("--name has a quote, a backslash or a control character. Leave it out.")
     file = (data, target) if data and target else None

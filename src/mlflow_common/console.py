@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import math
+import os
 import re
 import sys
 import traceback
@@ -42,24 +43,62 @@ def make_app(about: str | None = None) -> typer.Typer:
 
     Only a terminal gets help texts in panels: rich, which draws them, takes twice as long to import as all the rest.
     """
+    _open_standard_streams()
     mode: Literal["rich"] | None = "rich" if sys.stdout.isatty() else None
     return _App(help=about, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=mode)
 
 
+def _open_standard_streams() -> None:
+    """Replace closed standard streams (`>&-`), for which Python has None, by the null device.
+
+    Files that are opened later would otherwise get their numbers, and a program that is started would write into them.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
 class _App(typer.Typer):
-    """An application whose commands refuse `nan` and `inf`, which pass Typer's bounds and make comparisons silent."""
+    """An application whose commands refuse values that would be ignored: see `_Command`."""
 
     def command(self, name: str | None = None, **given: Any) -> Any:
         return super().command(name, cls=_Command, **given)
 
 
 class _Command(TyperCommand):
+    """Refuses what Typer accepts and scripts would take for something else, without a word.
+
+    An empty value (of a variable that is not set) would be the default or, as a path, the working directory. Of
+    `--dry-run --yes` the last one would count. `nan` and `inf` pass Typer's bounds, and comparisons with them fail.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        words = set(args[: args.index("--")] if "--" in args else args)
+        for parameter in self.params:
+            value = given.get(parameter.name)
+            values = value if isinstance(value, (list, tuple)) else [value]
+            if any(isinstance(one, str) and not one.strip() for one in values):
+                raise InputError(f"{_label(parameter)} is empty. Give it a value, or leave it out.")
+            on, off = words.intersection(parameter.opts), words.intersection(parameter.secondary_opts)
+            if on and off:
+                raise InputError(f"{min(on)} and {min(off)} contradict each other. Leave one of them out.")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         for parameter in self.params:
             value = ctx.params.get(parameter.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"{parameter.opts[0]} takes a finite number, not {value}.")
         return super().invoke(ctx)
+
+
+def _label(parameter: Any) -> str:
+    """What users call a parameter: an option's flag, or what the help calls an argument."""
+    declared: str = parameter.opts[0]
+    return declared if declared.startswith("-") else parameter.metavar or declared.upper()
 
 
 def run(app: typer.Typer, context: object = None) -> None:
@@ -78,6 +117,9 @@ def run(app: typer.Typer, context: object = None) -> None:
         logging.getLogger("mlflow_platform").setLevel(logging.DEBUG)
     try:
         status = app(standalone_mode=False, obj=context) or 0
+    except typer.Abort:
+        # Ctrl-D or Ctrl-C at a question.
+        status = INTERRUPTED
     except Exception as error:
         if "--debug" in sys.argv:
             _show_traceback(error)
