@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from mlflow_transfer.limits import NAME_REFUSED, Limits
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import Experiment, ModelVersion, RegisteredModel, Trace
 
 _UNKNOWN_STATUS = "TRACE_STATUS_UNSPECIFIED"
-_FIELDS = ("client_request_id", "request_preview", "response_preview")
 
 
 def fit_experiment(experiment: Experiment, limits: Limits) -> tuple[Experiment, list[Loss]]:
@@ -26,13 +26,13 @@ def fit_experiment(experiment: Experiment, limits: Limits) -> tuple[Experiment, 
 def fit_trace(trace: Trace, limits: Limits) -> tuple[Trace, list[Loss]]:
     """The trace without the tags and fields that the destination refuses, and a loss for each tag and for the fields.
 
-    The API that starts a trace sets neither its client's request id nor its previews (`StartTrace` in
+    The API of MLflow 2 sets neither its client's request id nor its previews (`StartTrace` in
     mlflow/protos/service.proto).
     """
     tags, losses = _fit(f"trace {trace.id} tag", trace.tags, limits, limits.trace_tag)
-    if found := [name for name in _FIELDS if getattr(trace, name) and not limits.takes_trace_fields]:
-        losses.append(Loss(f"trace {trace.id}", f"the API cannot set its {', '.join(found)}"))
-        trace = replace(trace, client_request_id="", request_preview="", response_preview="")
+    fields, lost = _fit_fields(trace, limits)
+    losses += lost
+    trace = replace(trace, **fields)
     metadata = dict(trace.metadata)
     for key, value in trace.metadata.items():
         if len(value) > limits.trace_tag:
@@ -40,10 +40,25 @@ def fit_trace(trace: Trace, limits: Limits) -> tuple[Trace, list[Loss]]:
             losses.append(Loss(place, f"{len(value)} characters are cut to {limits.trace_tag}"))
             metadata[key] = value[: limits.trace_tag]
     trace = replace(trace, metadata=metadata)
-    if trace.status == _UNKNOWN_STATUS and not limits.takes_trace_fields:
+    if trace.status == _UNKNOWN_STATUS and limits.needs_trace_status:
         losses.append(Loss(f"trace {trace.id}", "later servers refuse its unknown status: it stays in progress"))
         trace = replace(trace, status="IN_PROGRESS")
     return replace(trace, tags=tags), losses
+
+
+def _fit_fields(trace: Trace, limits: Limits) -> tuple[dict[str, Any], list[Loss]]:
+    """The fields of MLflow 3 that are not empty, as the destination accepts them."""
+    settable = limits.trace_fields if abs(trace.timestamp) <= limits.trace_time else {}
+    fields = trace.own_fields
+    losses: list[Loss] = []
+    if refused := [name for name in fields if name not in settable]:
+        losses.append(Loss(f"trace {trace.id}", f"the destination's API cannot set its {', '.join(refused)}"))
+    for name, value in fields.items():
+        most = settable.get(name, 0)
+        if 0 < most < len(value):
+            losses.append(Loss(f"trace {trace.id} {name}", f"{len(value)} characters are cut to {most}"))
+        fields[name] = value[:most]
+    return dict(fields), losses
 
 
 def fit_registered_model(model: RegisteredModel, limits: Limits) -> tuple[RegisteredModel, list[Loss]]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from mlflow_transfer.losses import Loss
-from mlflow_transfer.records import Point, Run
+from mlflow_transfer.records import TRACE_FIELDS, Point, Run
 from mlflow_transfer.sources.rest import version_number
 
 NAME_REFUSED = "the destination does not allow the name"
@@ -24,6 +25,12 @@ _NAME = 250
 _COLONS_SINCE = (2, 16)
 _LONG_TAGS_SINCE = (3, 0)
 _LONG_SCHEMAS_SINCE = (2, 16)
+# The call that sets these fields of a trace is `StartTraceV3` in mlflow/server/handlers.py of MLflow 3.2.0. The lengths
+# are those of the columns of `SqlTraceInfo` in mlflow/store/tracking/dbmodels/models.py.
+_TRACE_FIELDS_SINCE = (3, 2)
+_TRACE_FIELDS = {"client_request_id": 50, "request_preview": 1000, "response_preview": 1000}
+# Times of that call begin with the year 1 (google/protobuf/timestamp.proto).
+_FROM_YEAR_1 = 62_135_596_800_000
 _ALIAS = re.compile(r"[\w\-]+")
 # MLflow resolves these itself in `models:/NAME@ALIAS`, and lets nobody set them.
 _RESERVED_ALIAS = re.compile(r"v\d+|latest", re.IGNORECASE)
@@ -32,7 +39,12 @@ _LONGEST_ALIAS = 255
 
 @dataclass(frozen=True)
 class Limits:
-    """The names that a server accepts, and the maximum lengths of values in characters."""
+    """The names that a server accepts, and the maximum lengths of values in characters.
+
+    Args:
+        trace_fields: the maximum lengths of the fields of a trace that a client can set.
+        trace_time: the most milliseconds before or after 1970 of a trace for which it can set them.
+    """
 
     names: re.Pattern[str]
     name: int = _NAME
@@ -43,7 +55,9 @@ class Limits:
     trace_tag: int = 8000
     schema: int = 65_535
     needs_run_name: bool = True
-    takes_trace_fields: bool = False
+    needs_trace_status: bool = True
+    trace_fields: Mapping[str, int] = field(default_factory=dict)
+    trace_time: int = _FROM_YEAR_1
 
     @classmethod
     def of(cls, version: str) -> Limits:
@@ -52,7 +66,9 @@ class Limits:
         names = re.compile(r"[/\w.\- :]*" if number >= _COLONS_SINCE else r"[/\w.\- ]*")
         long = number >= _LONG_TAGS_SINCE
         schema = 1_048_575 if number >= _LONG_SCHEMAS_SINCE else 65_535
-        return cls(names, tag=8000 if long else 5000, registry_tag=100_000 if long else 5000, schema=schema)
+        fields = _TRACE_FIELDS if number >= _TRACE_FIELDS_SINCE else {}
+        tag, registry_tag = (8000, 100_000) if long else (5000, 5000)
+        return cls(names, tag=tag, registry_tag=registry_tag, schema=schema, trace_fields=fields)
 
     @classmethod
     def none(cls) -> Limits:
@@ -68,7 +84,9 @@ class Limits:
             most,
             most,
             needs_run_name=False,
-            takes_trace_fields=True,
+            needs_trace_status=False,
+            trace_fields=dict.fromkeys(TRACE_FIELDS, most),
+            trace_time=most,
         )
 
     def takes_name(self, name: str) -> bool:

@@ -22,6 +22,7 @@ PARENT_RUN = "mlflow.parentRunId"
 # The server sets this tag on a logged model when it is registered as a model version.
 MODEL_VERSIONS = "mlflow.modelVersions"
 PROMPT = "mlflow.prompt.is_prompt"
+TRACE_FIELDS = ("client_request_id", "request_preview", "response_preview")
 ACTIVE = "active"
 DELETED = "deleted"
 FINISHED_STATUSES = frozenset({"FINISHED", "FAILED", "KILLED"})
@@ -161,8 +162,7 @@ class Trace:
     """The record of a trace. Its spans are the artifact `traces.json` below `artifact_uri`.
 
     Args:
-        client_request_id, request_preview, response_preview: columns of later MLflow versions, which only a database
-            and an archive show.
+        client_request_id, request_preview, response_preview: fields of MLflow 3.
     """
 
     id: str
@@ -176,6 +176,11 @@ class Trace:
     client_request_id: str = ""
     request_preview: str = ""
     response_preview: str = ""
+
+    @property
+    def own_fields(self) -> dict[str, str]:
+        """The fields of MLflow 3 that are not empty."""
+        return {name: value for name in TRACE_FIELDS if (value := getattr(self, name))}
 
 
 def without_own_tags(tags: Mapping[str, str]) -> dict[str, str]:

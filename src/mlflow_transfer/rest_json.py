@@ -180,6 +180,11 @@ def trace_v3_from(data: Json) -> Trace:
     )
 
 
+def experiment_location(experiment_id: str) -> dict[str, Any]:
+    """An experiment as the location of a trace of MLflow 3."""
+    return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
+
+
 def _milliseconds(duration: Any) -> int:
     """Protobuf's duration, such as `1.500s`, in milliseconds."""
     found = text(duration)

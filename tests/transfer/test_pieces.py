@@ -209,18 +209,23 @@ def test_one_object_is_counted_in_the_singular(count: int, what: str, text: str)
     assert counted(count, what) == text
 
 
-def test_the_previews_of_a_trace_are_a_loss_for_a_server_and_stay_in_an_archive() -> None:
+def test_the_previews_of_a_trace_are_a_loss_for_an_older_server_and_stay_in_an_archive() -> None:
     row = {"request_id": "tr-1", "experiment_id": 7, "timestamp_ms": 1, "execution_time_ms": 2, "status": "OK"}
     fields = {"client_request_id": "mine", "request_preview": "q", "response_preview": None}
     trace = trace_from_row(cast("Any", {**row, **fields}), defaultdict(dict), defaultdict(dict))
     assert trace_from_json(json.loads(json.dumps(to_json(trace)))) == trace
     assert (trace.client_request_id, trace.request_preview, trace.response_preview) == ("mine", "q", "")
     assert fit_trace(trace, Limits.none()) == (trace, [])
-    fitting, losses = fit_trace(trace, Limits.of("3.10"))
-    assert (fitting.client_request_id, fitting.request_preview) == ("", "")
-    assert [(loss.place, loss.reason) for loss in losses] == [
-        ("trace tr-1", "the API cannot set its client_request_id, request_preview")
-    ]
+    assert fit_trace(trace, Limits.of("3.10")) == (trace, [])
+    for late, version in ((0, "3.0"), (1 << 60, "3.10")):
+        fitting, losses = fit_trace(replace(trace, timestamp=late), Limits.of(version))
+        assert fitting.own_fields == {}
+        assert [(loss.place, loss.reason) for loss in losses] == [
+            ("trace tr-1", "the destination's API cannot set its client_request_id, request_preview")
+        ]
+    fitting, losses = fit_trace(replace(trace, client_request_id="x" * 51), Limits.of("3.10"))
+    assert fitting.own_fields == {"client_request_id": "x" * 50, "request_preview": "q"}
+    assert [loss.place for loss in losses] == ["trace tr-1 client_request_id"]
     old = trace_from_row(cast("Any", row), defaultdict(dict), defaultdict(dict))
     assert fit_trace(old, Limits.of("3.10")) == (old, [])
 

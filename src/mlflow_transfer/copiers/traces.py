@@ -48,6 +48,11 @@ class TraceCopier:
             await self._change_tags(trace, link)
             summary.updated_one("traces", changed=True)
         else:
+            if link is not None and trace.own_fields:
+                # Only the call that creates a trace sets these fields, and the source may have got them since.
+                experiment_id = await self._experiments.revive(trace.experiment_id)
+                await self._context.destination.traces.delete(experiment_id, link.target)
+                link = None
             await self._fill(trace, link or await self._create(trace))
             summary.created_one("traces")
         self._context.progress.advance("traces")

@@ -93,6 +93,15 @@ def instant(value: Any) -> int:
     return (found - _EPOCH) // timedelta(milliseconds=1)
 
 
+def instant_text(milliseconds: int) -> str:
+    """A time in the form of protobuf's JSON, which has the years 1 to 9999.
+
+    Raises:
+        OverflowError: it is in another year.
+    """
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
+
+
 def lifecycle_stage(value: Any) -> str:
     """Check the stage of an experiment or a run: what is neither active nor deleted is in no listing."""
     return _one_of(_STAGES, value)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlflow_transfer.client import API_3, ApiError, RefusedError, UnansweredError
 from mlflow_transfer.records import Trace
-from mlflow_transfer.rest_json import trace_from, trace_v3_from
+from mlflow_transfer.rest_json import experiment_location, trace_from, trace_v3_from
 from mlflow_transfer.sources.base import of_experiment
 from mlflow_transfer.sources.rest_listing import Listing
 
@@ -44,7 +44,7 @@ class TraceListing:
             self._shows_fields = self._listing.lenient and await self._ask(experiment_id, version)
         place = f"traces of experiment {experiment_id}"
         if self._shows_fields:
-            body = {"locations": [_location(experiment_id)], "max_results": _PER_PAGE}
+            body = {"locations": [experiment_location(experiment_id)], "max_results": _PER_PAGE}
             pages = self._listing.pages("traces/search", body, "traces", place, prefix=API_3)
         else:
             query = {"experiment_ids": [experiment_id], "max_results": _PER_PAGE}
@@ -61,7 +61,7 @@ class TraceListing:
             return False
         client = self._listing.client
         try:
-            body = {"locations": [_location(experiment_id)], "max_results": 1}
+            body = {"locations": [experiment_location(experiment_id)], "max_results": 1}
             await client.post("traces/search", body, writes=False, prefix=API_3)
         except (ApiError, RefusedError, UnansweredError) as error:
             if not (isinstance(error, ApiError) and error.unsupported):
@@ -79,7 +79,3 @@ class TraceListing:
         if self._shows_fields and data.get("assessments"):
             self._listing.lose(f"assessments of trace {trace.id}", "assessments of traces are not transferred")
         return trace
-
-
-def _location(experiment_id: str) -> dict[str, Any]:
-    return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}

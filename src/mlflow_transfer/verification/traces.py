@@ -13,7 +13,8 @@ from mlflow_transfer.verification.context import VerifyContext
 from mlflow_transfer.verification.models import report_duplicates
 
 _FIELDS = ("timestamp", "status")
-_SHOWN_BY_SOME = ("client_request_id", "request_preview", "response_preview")
+# A server since MLflow 3.17 sets this itself (`start_trace` in mlflow/store/tracking/sqlalchemy_store.py).
+_BY_SERVER = "mlflow.trace.infoFinalized"
 
 
 class TraceComparer:
@@ -47,15 +48,16 @@ class TraceComparer:
     async def _compare_trace(self, left: Trace, right: Trace) -> None:
         context, place = self._context, f"trace {left.id}"
         # A server's listing does not show the other fields: on the left they are then empty, and not compared.
-        for what in (*_FIELDS, *(name for name in _SHOWN_BY_SOME if getattr(left, name))):
+        for what in (*_FIELDS, *left.own_fields):
             context.report.compare(place, f"trace {what}", getattr(left, what), getattr(right, what))
         # The API ends a trace at a time, so that it has no duration only while it is in progress.
         context.report.compare(place, "trace duration", left.duration or 0, right.duration or 0)
         tags = without_own_tags(left.tags)
-        metadata = {key: context.mapped(key, value) for key, value in left.metadata.items()}
+        metadata = {key: context.mapped(key, value) for key, value in left.metadata.items() if key != _BY_SERVER}
+        there = {key: value for key, value in right.metadata.items() if key != _BY_SERVER}
         if context.right.kind == "server":
             tags = {key: value[:SHOWN_OF_TAG] for key, value in tags.items()}
             metadata = {key: value[:SHOWN_OF_METADATA] for key, value in metadata.items()}
         context.compare_texts(place, "trace tag", tags, right.tags)
-        context.compare_texts(place, "trace metadata", metadata, right.metadata)
+        context.compare_texts(place, "trace metadata", metadata, there)
         await self._artifacts.compare(place, left.artifact_uri, right.artifact_uri)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
+from typing import Any
 
+from mlflow_transfer.client import API_3
 from mlflow_transfer.records import (
     SOURCE_ID,
     Trace,
     pairs,
 )
-from mlflow_transfer.rest_json import trace_from
+from mlflow_transfer.rest_json import experiment_location, trace_from, trace_v3_from
+from mlflow_transfer.sources.parsing import instant_text
 from mlflow_transfer.writers.base import Writer
 
 
@@ -17,13 +21,8 @@ class TraceWriter(Writer):
     """Writes traces, each in as few calls as the REST API allows."""
 
     async def create(self, trace: Trace, experiment_id: str, metadata: Mapping[str, str]) -> Trace:
-        """Create a trace that is still in progress."""
-        body = {
-            "experiment_id": experiment_id,
-            "timestamp_ms": trace.timestamp,
-            "request_metadata": pairs(metadata),
-            "tags": pairs({**trace.tags, SOURCE_ID: trace.id}),
-        }
+        """Create a trace that is still in progress. Only the API of MLflow 3 sets the fields of MLflow 3."""
+        tags = {**trace.tags, SOURCE_ID: trace.id}
 
         async def find() -> Trace | None:
             self.certainty.unsure = True
@@ -31,6 +30,27 @@ class TraceWriter(Writer):
             found = (await self.client.get("traces", query)).get("traces", [])
             return trace_from(found[0]) if found else None
 
+        if trace.own_fields:
+            info = {
+                # The client chooses the id (mlflow/tracing/processor/mlflow_v3.py).
+                "trace_id": f"tr-{uuid.uuid4().hex}",
+                "trace_location": experiment_location(experiment_id),
+                "request_time": instant_text(trace.timestamp),
+                "state": "IN_PROGRESS",
+                "trace_metadata": dict(metadata),
+                "tags": tags,
+                **trace.own_fields,
+            }
+            body: dict[str, Any] = {"trace": {"trace_info": info}}
+            return await self.client.create(
+                "traces", body, find, lambda answer: trace_v3_from(answer["trace"]["trace_info"]), prefix=API_3
+            )
+        body = {
+            "experiment_id": experiment_id,
+            "timestamp_ms": trace.timestamp,
+            "request_metadata": pairs(metadata),
+            "tags": pairs(tags),
+        }
         return await self.client.create("traces", body, find, lambda answer: trace_from(answer["trace_info"]))
 
     async def get(self, trace_id: str) -> Trace:
