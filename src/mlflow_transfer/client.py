@@ -105,6 +105,10 @@ class UnsureError(Exception):
         # The server itself fails at this call. It is neither unavailable nor overloaded.
         self.inside = inside
 
+    def given_up(self, what: str) -> PlatformError:
+        """The error for a call that failed at all attempts: UnansweredError if only this call fails."""
+        return (UnansweredError if self.inside else PlatformError)(f"{what}: {self}")
+
 
 @dataclass
 class Calls:
@@ -235,14 +239,13 @@ class Client:
                 return await send(attempt)
             except UnsureError as unsure:
                 if unsure.final and find is None:
-                    message = f"{self.name} does not answer {path}: {unsure}"
-                    raise (UnansweredError(message) if unsure.inside else PlatformError(message)) from None
+                    raise unsure.given_up(f"{self.name} does not answer {path}") from None
                 await asyncio.sleep(unsure.wait)
                 result = None if find is None else await find()
                 if result is not None:
                     return result
                 if unsure.final:
-                    raise PlatformError(f"{self.name} does not execute {path}: {unsure}") from None
+                    raise unsure.given_up(f"{self.name} does not execute {path}") from None
 
     async def once(
         self,

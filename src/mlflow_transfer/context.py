@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlflow_transfer.checkpoint import Checkpoint
-from mlflow_transfer.client import ApiError
+from mlflow_transfer.client import ApiError, UnansweredError
 from mlflow_transfer.destination import Destination
 from mlflow_transfer.limits import Limits
 from mlflow_transfer.links import Links
@@ -83,16 +83,18 @@ class CopyContext:
         return self.options.strategy
 
     async def unless_refused(self, place: str, work: Awaitable[object]) -> bool:
-        """Do the work for one object. It is a loss if the destination refuses the object's content.
+        """Do the work for one object. It is a loss if the destination refuses its content, or fails at it only.
 
         Returns:
             Whether the work was done.
         """
         try:
             await work
-        except (ApiError, BaseExceptionGroup) as error:
+        except (ApiError, UnansweredError, BaseExceptionGroup) as error:
             refusal = _refusal(error)
             if refusal is None:
+                raise
+            if isinstance(refusal, UnansweredError) and not await self.destination.answers():
                 raise
             self.summary.add_losses([Loss(place, refusal.message)])
             return False
@@ -108,12 +110,14 @@ class CopyContext:
         self.scratch.close()
 
 
-def _refusal(error: BaseException) -> ApiError | None:
-    """The refusal, if an error is nothing else."""
+def _refusal(error: BaseException) -> ApiError | UnansweredError | None:
+    """The refusal or failure of single calls, if an error is nothing else."""
     if isinstance(error, BaseExceptionGroup):
         found = [_refusal(one) for one in error.exceptions]
         return found[0] if all(found) else None
-    return error if isinstance(error, ApiError) and error.refuses_content else None
+    if isinstance(error, ApiError):
+        return error if error.refuses_content else None
+    return error if isinstance(error, UnansweredError) else None
 
 
 def common_features(left: Features, right: Features) -> Features:

@@ -159,7 +159,8 @@ class Copier:
             [model for model in self.registered if context.features.prompts or not model.is_prompt]
         )
         for experiment in existing:
-            await experiments.finish(experiment, context.source.runs)
+            place = f"experiment {experiment.name!r} stage"
+            await context.unless_refused(place, experiments.finish(experiment, context.source.runs))
         if context.destination.unsure:
             # A create whose response was lost may have been executed after the search for its result.
             await self._match()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mlflow_transfer.client import ApiError, RefusedError, UnansweredError
+from mlflow_transfer.records import SOURCE_ID
 from mlflow_transfer.sources.rest import RestSource
 from mlflow_transfer.writers.base import Certainty
 from mlflow_transfer.writers.experiments import ExperimentWriter
@@ -9,6 +11,8 @@ from mlflow_transfer.writers.models import ModelWriter
 from mlflow_transfer.writers.registry import RegistryWriter
 from mlflow_transfer.writers.runs import RunWriter
 from mlflow_transfer.writers.traces import TraceWriter
+
+_NO_RUN = "0" * 32
 
 
 class Destination:
@@ -23,6 +27,16 @@ class Destination:
         self.runs = RunWriter(reader, self._certainty, self.models)
         self.registry = RegistryWriter(reader, self._certainty)
         self.traces = TraceWriter(reader, self._certainty)
+
+    async def answers(self) -> bool:
+        """Whether the server executes any writing call. This one changes nothing, because there is no such run."""
+        try:
+            await self.runs.untag(_NO_RUN, SOURCE_ID)
+        except UnansweredError:
+            return False
+        except (ApiError, RefusedError):
+            return True
+        return True
 
     @property
     def unsure(self) -> bool:

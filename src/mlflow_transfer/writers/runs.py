@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_common.errors import PlatformError
 from mlflow_transfer.batches import Batch
 from mlflow_transfer.client import API, DATABASE_REFUSES, ApiError, UnsureError
 from mlflow_transfer.records import (
@@ -73,9 +72,7 @@ class RunWriter(Writer):
                 await self.client.once("POST", API + "runs/log-batch", None, batch.body(run_id), attempt, writes=True)
             except UnsureError as unsure:
                 if unsure.final:
-                    raise PlatformError(
-                        f"{self.client.name} did not accept a batch of run {run_id}: {unsure}"
-                    ) from None
+                    raise unsure.given_up(f"{self.client.name} did not accept a batch of run {run_id}") from None
                 await asyncio.sleep(unsure.wait)
                 await self._drop_present(run_id, batch)
             else:
