@@ -16,6 +16,8 @@ from mlflow_transfer.restore_in_place import lost_version
 # The last copied number. A missing version with a lower number was deleted at the destination. The copy does not create
 # it again while users work there.
 LAST = "transfer.last_version"
+# The lower numbers whose versions could not be copied, so that every later copy names them.
+LOST = "transfer.lost_versions"
 
 Target = Callable[[str], str | None]
 
@@ -80,6 +82,7 @@ def additions(model: RegisteredModel, there: RegisteredModel, target: Target) ->
         The model with only those versions, and the versions whose numbers other versions use at the destination.
     """
     last, present = _last(model, there, target), {version.version: version for version in there.versions}
+    lost = lost_numbers(there)
     mine = there.tags.get(SOURCE_TIME, str(model.creation_time)) == str(model.creation_time)
     mine = mine and (SOURCE_ID in there.tags or last > 0 or not present)
     missing: list[ModelVersion] = []
@@ -88,6 +91,8 @@ def additions(model: RegisteredModel, there: RegisteredModel, target: Target) ->
         other = present.get(version.version)
         if not mine or (other is not None and not is_copy(version, other, target)):
             losses.append(_taken_version(version))
+        elif other is None and version.version in lost:
+            losses.append(used_up_version(version))
         elif other is None and version.version > last:
             if version.version > max(present, default=0):
                 missing.append(version)
@@ -112,6 +117,17 @@ def foreign_versions_message(name: str) -> str:
         f"the destination has a registered model {name!r} with other versions: "
         "rename or delete it there, or copy into another server"
     )
+
+
+def lost_numbers(there: RegisteredModel) -> set[int]:
+    """The numbers of versions that an earlier copy could not create, and that are used up."""
+    return {int(number) for number in there.tags.get(LOST, "").split() if number.isdecimal()}
+
+
+def used_up_version(version: ModelVersion) -> Loss:
+    """The loss of a version that no copy can create any more."""
+    reason = "it is not there, and the destination has given higher numbers since: register its files again"
+    return Loss(lost_version(version).place, reason)
 
 
 def _taken_version(version: ModelVersion) -> Loss:

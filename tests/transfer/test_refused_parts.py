@@ -20,7 +20,7 @@ from mlflow_transfer.matching import ExperimentPair
 from mlflow_transfer.options import Options
 from mlflow_transfer.progress import Tally
 from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel
-from mlflow_transfer.registry_matching import LAST, copy_tags
+from mlflow_transfer.registry_matching import LAST, LOST, additions, copy_tags
 
 REFUSED = ApiError("server", "POST x", 400, "INVALID_PARAMETER_VALUE", "no")
 
@@ -115,6 +115,19 @@ def test_a_refused_version_is_tried_again_and_its_aliases_are_losses() -> None:
     calls, lost = registry_copy(model(1, 2, aliases={"best": 2}), [], "create_version 2")
     assert f"tag_model reg {LAST} 1" in calls
     assert lost == ["registered model 'reg' version 2", "registered model 'reg' alias 'best'"]
+
+
+def test_a_version_whose_number_is_used_up_is_named_by_every_copy_without_another_try() -> None:
+    calls, lost = registry_copy(model(1, 2, 3), [], "create_version 2")
+    assert {f"tag_model reg {LAST} 3", f"tag_model reg {LOST} 2"} <= set(calls)
+    there = copied(model(1, 3), **{LAST: "3", LOST: "2"})
+    for nothing in ("nothing", "create_version"):
+        calls, again = registry_copy(model(1, 2, 3), [there], nothing)
+        assert (lost, [one for one in calls if LOST in one or "create" in one]) == (again, [])
+    assert [loss.place for loss in additions(model(1, 2, 3), there, lambda _: None)[1]] == lost
+    # A person deleted the last one.
+    _, again = registry_copy(model(1, 2, 3), [copied(model(1), **{LAST: "3"})])
+    assert [place[-1] for place in again] == ["2", "3"]
 
 
 @pytest.mark.parametrize(

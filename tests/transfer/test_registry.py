@@ -206,7 +206,7 @@ def test_a_number_that_was_given_to_another_version_is_a_loss_and_later_ones_are
     assert (dict(report.found), report.losses) == ({}, [loss])
 
 
-def test_a_number_that_is_used_up_is_a_loss_once(servers: Servers) -> None:
+def test_a_number_that_is_used_up_is_a_loss_of_every_copy(servers: Servers) -> None:
     source, run = registering(servers.new.url)
     copy(servers.new.url, servers.target.url, options=ONLY)
     target = Seeder(servers.target.url)
@@ -214,11 +214,11 @@ def test_a_number_that_is_used_up_is_a_loss_once(servers: Servers) -> None:
     target.post("model-versions/delete", "DELETE", name=NAME, version="4")
     register(source, run, 4)
     assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
-    _, copying = copy(servers.new.url, servers.target.url, options=IN_USE)
-    assert copying.destination.client.calls.writes == 0
+    summary, copying = copy(servers.new.url, servers.target.url, options=IN_USE)
+    assert (len(summary.losses), copying.destination.client.calls.writes) == (1, 0)
     register(source, run, 5)
     # Number 5 was used up by the attempt to create number 4.
-    assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 1
+    assert len(copy(servers.new.url, servers.target.url, options=IN_USE)[0].losses) == 2
 
 
 def test_does_not_delete_a_version_that_was_copied_within_the_destination(servers: Servers) -> None:

@@ -11,7 +11,15 @@ from mlflow_transfer.context import CopyContext
 from mlflow_transfer.links import Kind
 from mlflow_transfer.losses import Loss
 from mlflow_transfer.records import ModelVersion, RegisteredModel, without_own_tags
-from mlflow_transfer.registry_matching import LAST, copy_tags, foreign_versions_message, match_versions
+from mlflow_transfer.registry_matching import (
+    LAST,
+    LOST,
+    copy_tags,
+    foreign_versions_message,
+    lost_numbers,
+    match_versions,
+    used_up_version,
+)
 from mlflow_transfer.restore_in_place import lost_version, same_registered_model
 from mlflow_transfer.rewrite import moved_source
 
@@ -31,6 +39,8 @@ class RegistryCopier:
         self._only_added_to: set[str] = set()
         # The highest version number that each copy is known to have had.
         self._last: dict[str, int] = {}
+        # The highest number that the destination had used up before this copy. It gives no lower one to a version.
+        self._highest: dict[str, int] = {}
         self._lost: set[tuple[str, int]] = set()
         # Lost versions whose number the destination has used up. Another try would not help.
         self._used_up: set[tuple[str, int]] = set()
@@ -57,7 +67,7 @@ class RegistryCopier:
         for model in models:
             follows = model.name not in self._only_added_to
             await self._set_aliases(model, present.get(model.name) if follows else None)
-            await self._note_last(model)
+            await self._note_last(model, present.get(model.name))
 
     async def _ensure_unless_refused(
         self, model: RegisteredModel, present: RegisteredModel | None
@@ -91,6 +101,8 @@ class RegistryCopier:
         matches = match_versions(model, present, context.target)
         if not same_registered_model(model, present):
             self._last[model.name] = matches.last
+        if added is None:
+            self._highest[model.name] = max([matches.last, *(one.version for one in present.versions)])
         if added is not None:
             self._only_added_to.add(model.name)
             await self._delete_versions(context.strategy.leftovers(model, present), present)
@@ -132,7 +144,9 @@ class RegistryCopier:
     async def _ensure_version(self, version: ModelVersion, present: ModelVersion | None) -> None:
         context = self._context
         if present is None:
-            loss = await self._create(version, {**without_own_tags(version.tags), **copy_tags(version)})
+            used_up = version.version <= self._highest.get(version.name, 0)
+            tags = {**without_own_tags(version.tags), **copy_tags(version)}
+            loss = used_up_version(version) if used_up else await self._create(version, tags)
             if loss is not None:
                 self._lost.add((version.name, version.version))
                 context.summary.add_losses([loss])
@@ -217,15 +231,29 @@ class RegistryCopier:
             else:
                 self._context.summary.add_losses([Loss(place, f"version {number} was not copied")])
         for alias in () if self._context.lost.may_hide_registered(model.name) else set(pointed) - set(model.aliases):
-            await self._context.destination.registry.delete_alias(model.name, alias)
+            work = self._context.destination.registry.delete_alias(model.name, alias)
+            await self._context.unless_refused(f"registered model {model.name!r} alias {alias!r}", work)
 
-    async def _note_last(self, model: RegisteredModel) -> None:
-        """Store the highest number that was copied or found to be in use. A version that was refused is tried again."""
+    async def _note_last(self, model: RegisteredModel, present: RegisteredModel | None) -> None:
+        """Store the highest number that was copied or found to be in use, and the lower numbers that were lost.
+
+        A version that was refused is tried again, unless its number is lower.
+        """
         refused = self._lost - self._used_up
         numbers = (one.version for one in model.versions if (one.name, one.version) not in refused)
         last = max(numbers, default=0)
-        if model.name in self._last and last > self._last[model.name]:
-            await self._context.destination.registry.tag_model(model.name, LAST, str(last))
+        if model.name not in self._last:
+            return
+        if last > self._last[model.name]:
+            await self._tag(model.name, LAST, str(last))
+        known = set() if present is None else lost_numbers(present)
+        lost = {number for name, number in self._lost if name == model.name and number <= last}
+        if lost - known:
+            await self._tag(model.name, LOST, " ".join(map(str, sorted(lost | known))))
+
+    async def _tag(self, name: str, key: str, value: str) -> None:
+        work = self._context.destination.registry.tag_model(name, key, value)
+        await self._context.unless_refused(f"registered model {name!r} tag {key!r}", work)
 
 
 def _place(version: ModelVersion) -> str:
