@@ -27,6 +27,7 @@ WORKERS = 16
 # What moto serves below /moto-api and /latest, which are buckets of S3: a page with all resources and their secrets, a
 # switch that deletes them, a recorder of requests, and the credentials of an instance.
 MOTOS_OWN = ("moto_api", "instance_metadata")
+METADATA = b"x-amz-meta-"
 
 
 def moto(prepare: Callable[[str], None]) -> Asgi:
@@ -43,9 +44,18 @@ def moto(prepare: Callable[[str], None]) -> Asgi:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         is_invocation = current_call.get().action in CONCURRENT_CALLS
-        await (invocations if is_invocation else others)(scope, receive, send)
+        await (invocations if is_invocation else others)(without_aliases(scope), receive, send)
 
     return application
+
+
+def without_aliases(scope: Scope) -> Scope:
+    """The request without headers such as `x_amz_copy_source`: to WSGI, `_` in a name is `-`, but not to the guard.
+
+    Names with `_` that AWS's clients send are those of an object's own metadata.
+    """
+    kept = [(name, value) for name, value in scope["headers"] if b"_" not in name or name.startswith(METADATA)]
+    return {**scope, "headers": kept}
 
 
 def _named(environ: Mapping[str, Any]) -> dict[str, Any]:

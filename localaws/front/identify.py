@@ -67,7 +67,12 @@ def identify(call: Call, signature: Signature | None) -> None:
     if call.protocol == "rest-json":
         # A member of the body cannot replace a parameter that belongs into the URL.
         known = located(operation)
-        asked = {name: value for name, value in parse_qsl(call.query) if name in known}
+        asked: dict[str, Any] = {}
+        for name, value in parse_qsl(call.query):
+            if name in known and known[name].type_name == "list":
+                asked.setdefault(name, []).append(value)
+            elif name in known:
+                asked[name] = value
         call.parameters = {**asked, **parameters}
 
 
@@ -113,7 +118,7 @@ def _match(call: Call, model_name: str) -> tuple[Any, dict[str, Any]] | None:
             environ["CONTENT_TYPE"] = value
         elif name == "x-amz-target":
             environ["HTTP_X_AMZ_TARGET"] = _whole_target(model_name, value)
-        elif name != "content-length":
+        elif name != "content-length" and "_" not in name:  # moto does not get those either.
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
     try:
         match: tuple[Any, dict[str, Any]] = _router(model_name).match(Request(environ))

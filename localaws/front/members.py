@@ -7,6 +7,10 @@ that the operation changes.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from moto.core.parse import PROTOCOL_PARSERS
+
+from localaws.errors import AwsError
+
 # Every request of the query protocol has these two.
 _COMMON = ("Action", "Version")
 
@@ -19,7 +23,10 @@ def located(model: Any) -> dict[str, Any]:
 
 
 def of_form(model: Any, given: Mapping[str, str], protocol: str) -> dict[str, Any]:
-    """The parameters of the query protocol, with each list of texts (`Names.member.1=a`) also as a list."""
+    """The parameters of the query protocol, each also as what it stands for: a list, a structure or a map.
+
+    Lists of texts (`Names.member.1=a`) are read with gaps in their numbers; the rest is read as moto reads it.
+    """
     members = model.input_shape.members if model.input_shape else {}
     known = {wire: shape for name, shape in members.items() for wire in _form_names(name, shape, protocol)}
     kept: dict[str, Any] = {}
@@ -35,7 +42,13 @@ def of_form(model: Any, given: Mapping[str, str], protocol: str) -> dict[str, An
         # A text that is sent as a list (`RoleName.member.1=a`) does not replace the text.
         if member and number.isdigit() and ("." in start or shape.type_name == "list"):
             lists.setdefault(start, []).append(value)
-    return kept | lists
+    parser = PROTOCOL_PARSERS[protocol](model)
+    try:
+        whole = parser.parse({"values": kept})
+    except ValueError as error:  # A number that is none, a file that is not base64.
+        raise AwsError("MalformedInput", f"A parameter has a value that it cannot have: {error}"[:200]) from None
+    nested = {name: value for name, value in whole.items() if isinstance(value, dict | list)}
+    return kept | nested | lists
 
 
 def of_json(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,16 @@ def arn_like(pattern: str, arn: str) -> bool:
     return len(patterns) == len(parts) and all(map(like, patterns, parts))
 
 
+def resource_like(pattern: str, arn: str) -> bool:
+    """Whether an ARN matches the Resource of a statement: a wildcard that ends it may stand for several parts.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    if pattern.endswith("*") and pattern.count(":") < ARN_PARTS - 1:
+        return like(pattern, arn)
+    return arn_like(pattern, arn)
+
+
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """The pattern as an expression that needs no backtracking: each part but the last is taken where it occurs first.

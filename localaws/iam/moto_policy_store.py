@@ -32,9 +32,7 @@ class MotoPolicyStore:
             PolicyError: a policy is invalid, although moto accepted it.
         """
         resource = self._resource_policy(permission)
-        decides = permission.action.startswith("sts:AssumeRole") or permission.resource.split(":", 5)[-1].startswith(
-            "key/"
-        )
+        decides = permission.action.startswith("sts:") or permission.resource.split(":", 5)[-1].startswith("key/")
         if principal.account != self.account:
             return Policies(resource=resource, resource_decides=decides)
         kind, _, name = principal.entity.split(":", 5)[-1].partition("/")
@@ -127,6 +125,17 @@ class MotoPolicyStore:
             return {}
         return {tag["Key"]: tag["Value"] for tag in getattr(held, "tags", None) or []}
 
+    def iam_arn(self, kind: str, name: str) -> str:
+        """See `ResourceLookup`."""
+        held = {
+            "role": self._iam.roles,
+            "user": self._iam.users,
+            "group": self._iam.groups,
+            "instance-profile": self._iam.instance_profiles,
+        }
+        found = next((one.arn for one in list(held[kind].values()) if one.name == name), None)
+        return found or f"arn:aws:iam::{self.account}:{kind}/{name}"
+
     def role_boundary(self, name: str) -> str | None:
         """See `ResourceLookup`."""
         role = self._role(name)
@@ -176,7 +185,7 @@ class MotoPolicyStore:
 
             key = kms_backends[account][region].keys.get(name)
             return parsed("key policy", key.policy) if key else None
-        if service == "iam" and kind == "role" and permission.action.startswith("sts:AssumeRole"):
+        if service == "iam" and kind == "role" and permission.action.startswith("sts:"):
             roles = list(self._iam.roles.values())
             role = next((role for role in roles if role.arn == permission.resource), None)
             return parsed("trust policy", role.assume_role_policy_document) if role else None

@@ -48,6 +48,9 @@ class ResourceLookup(Protocol):
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of a SageMaker resource or of a key; empty if it does not exist."""
 
+    def iam_arn(self, kind: str, name: str) -> str:
+        """ARN of a `role`, `user`, `group` or `instance-profile`, with its path if it exists."""
+
     def role_boundary(self, name: str) -> str | None:
         """ARN of a role's permissions boundary."""
 

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from localaws.iam.conditions import Condition, ConditionError
-from localaws.iam.matching import arn_like, expand, like
+from localaws.iam.matching import expand, like, resource_like
 from localaws.iam.request import Principal, Request
 
 
@@ -111,7 +111,7 @@ class Statement:
             return True  # A role's trust policy applies to that role only, so it has no Resource.
         patterns = self.resources if self.resources is not None else self.not_resources or ()
         expanded = [expand(pattern, request.keys) if self.variables else pattern for pattern in patterns]
-        matched = any(pattern is not None and arn_like(pattern, request.resource) for pattern in expanded)
+        matched = any(pattern is not None and resource_like(pattern, request.resource) for pattern in expanded)
         return matched if self.resources is not None else not matched
 
 

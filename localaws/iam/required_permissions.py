@@ -6,12 +6,15 @@ Source: the service authorization reference,
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
+from collections.abc import Iterator
+
 from localaws.call import Call
 from localaws.iam.permission import RequiredPermission, ResourceLookup, account_of
 from localaws.iam.s3_permissions import s3_permissions
 from localaws.iam.service_permissions import service_permissions
 from localaws.mlflow_actions import ACCESS_UI
 
+OPEN_UI = "sagemaker:CreatePresignedMlflowTrackingServerUrl"
 # Signing names that differ from the prefix of the service's IAM actions.
 PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Operations that require no permission.
@@ -26,13 +29,21 @@ def required_permissions(call: Call, lookup: ResourceLookup) -> list[RequiredPer
     if f"{prefix}:{call.operation}" in FREE:
         return []
     if prefix == "sagemaker-mlflow":
-        return [_tracking(call, lookup)]
+        return list(_tracking(call, lookup))
     if prefix == "s3":
         return list(s3_permissions(call, lookup))
     return list(service_permissions(call, prefix, lookup))
 
 
-def _tracking(call: Call, lookup: ResourceLookup) -> RequiredPermission:
-    """A tracking call is its own action on the server named in its header; `AccessUI` has no resource."""
-    resource = "*" if call.operation == ACCESS_UI else call.resource or "*"
-    return RequiredPermission(f"sagemaker-mlflow:{call.operation}", resource, account_of(call.resource, lookup.account))
+def _tracking(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
+    """A tracking call is its own action on the server named in its header; `AccessUI` has no resource.
+
+    A signed request for a page, a file or a query of the UI also requires the right to open the UI of that server: AWS
+    documents the presigned URL as the way to it, so `AccessUI` alone opens no server.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-private-link-restrict.html
+    """
+    account = account_of(call.resource, lookup.account)
+    opens_ui = call.operation == ACCESS_UI
+    yield RequiredPermission(f"sagemaker-mlflow:{call.operation}", "*" if opens_ui else call.resource or "*", account)
+    if opens_ui and not call.ui:
+        yield RequiredPermission(OPEN_UI, call.resource or "*", account)

@@ -12,7 +12,8 @@ import xmltodict
 
 from localaws.call import Call
 from localaws.errors import MALFORMED_XML, AwsError
-from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup
+from localaws.iam.passed_roles import replication_role, service_principal
+from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of
 
 # Object operations whose IAM action has a different name.
 OBJECT_ACTIONS = {
@@ -21,6 +22,7 @@ OBJECT_ACTIONS = {
     "CreateMultipartUpload": "PutObject",
     "HeadObject": "GetObject",
     "ListParts": "ListMultipartUploadParts",
+    "SelectObjectContent": "GetObject",
     "UploadPart": "PutObject",
     "UploadPartCopy": "PutObject",
 }
@@ -67,14 +69,23 @@ VERSIONED = {
     "PutObjectAcl": "PutObjectVersionAcl",
     "PutObjectTagging": "PutObjectVersionTagging",
 }
+# Headers that grant rights as `x-amz-acl` does: https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
+GRANTS = ("full-control", "read", "read-acp", "write", "write-acp")
 # Headers of a write that require an additional action.
 ALSO = {
     "x-amz-acl": "PutObjectAcl",
+    **{f"x-amz-grant-{right}": "PutObjectAcl" for right in GRANTS},
     "x-amz-tagging": "PutObjectTagging",
     "x-amz-object-lock-mode": "PutObjectRetention",
     "x-amz-object-lock-legal-hold": "PutObjectLegalHold",
 }
-ALSO_ON_BUCKET = {"x-amz-acl": "PutBucketAcl", "x-amz-object-ownership": "PutBucketOwnershipControls"}
+ALSO_ON_BUCKET = {
+    "x-amz-acl": "PutBucketAcl",
+    **{f"x-amz-grant-{right}": "PutBucketAcl" for right in GRANTS},
+    "x-amz-object-ownership": "PutBucketOwnershipControls",
+}
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html (x-amz-bypass-governance-retention)
+BYPASS = "x-amz-bypass-governance-retention"
 QUERY_KEYS = {
     "prefix": "s3:prefix",
     "delimiter": "s3:delimiter",
@@ -111,14 +122,21 @@ def s3_permissions(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermi
         for name, version in listed_objects(call.body or b""):
             action = "DeleteObjectVersion" if version else "DeleteObject"
             yield RequiredPermission(f"s3:{action}", f"{bucket_arn}/{name}", owner, context)
+            yield from _bypass(call, f"{bucket_arn}/{name}", owner, context)
     elif key:
         yield from _object_permissions(call, lookup, bucket, key, context)
     else:
         yield RequiredPermission(f"s3:{BUCKET_ACTIONS.get(call.operation, call.operation)}", bucket_arn, owner, context)
+        if call.operation == "PutBucketReplication":
+            for role in replication_role(call.body or b""):
+                passing: Keys = {
+                    "iam:PassedToService": service_principal("s3"),
+                    "iam:AssociatedResourceArn": bucket_arn,
+                }
+                yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
         if call.operation == "CreateBucket":
-            for header, action in ALSO_ON_BUCKET.items():
-                if header in call.headers:
-                    yield RequiredPermission(f"s3:{action}", bucket_arn, owner, context)
+            for action in dict.fromkeys(action for header, action in ALSO_ON_BUCKET.items() if header in call.headers):
+                yield RequiredPermission(f"s3:{action}", bucket_arn, owner, context)
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html (Tags)
             if b"<Tags" in (call.body or b""):
                 yield RequiredPermission("s3:TagResource", bucket_arn, owner, context)
@@ -134,9 +152,9 @@ def _object_permissions(
         action = VERSIONED.get(action, action)
     yield RequiredPermission(f"s3:{action}", f"{bucket_arn}/{key}", owner, context)
     if action == "PutObject":
-        for header, also in ALSO.items():
-            if header in call.headers:
-                yield RequiredPermission(f"s3:{also}", f"{bucket_arn}/{key}", owner, context)
+        for also in dict.fromkeys(also for header, also in ALSO.items() if header in call.headers):
+            yield RequiredPermission(f"s3:{also}", f"{bucket_arn}/{key}", owner, context)
+    yield from _bypass(call, f"{bucket_arn}/{key}", owner, context)
     if call.operation == "GetObjectAttributes":
         yield RequiredPermission(
             "s3:GetObjectVersion" if version else "s3:GetObject", f"{bucket_arn}/{key}", owner, context
@@ -151,6 +169,11 @@ def _object_permissions(
     if source:
         yield from _source_permissions(source, call, lookup, context)
     yield from _key_permissions(call, lookup, bucket, key, version)
+
+
+def _bypass(call: Call, resource: str, owner: str, context: Keys) -> Iterator[RequiredPermission]:
+    if call.headers.get(BYPASS, "").lower() == "true":
+        yield RequiredPermission("s3:BypassGovernanceRetention", resource, owner, context)
 
 
 def _source_permissions(

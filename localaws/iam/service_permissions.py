@@ -12,6 +12,7 @@ from typing import Any
 
 from localaws.call import Call
 from localaws.iam.function_names import function_arn
+from localaws.iam.passed_roles import passed_roles, service_principal
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
 # The first template whose parameters are all in the call determines the resource. `{Name=x}` has a default. `:last`
@@ -61,21 +62,6 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:ecr:{region}:{account}:repository/{repositoryName}",
         "arn:aws:ecr:{region}:{account}:repository/{repositoryNames}",
     ),
-    "events": (
-        "{ResourceARN}",
-        "arn:aws:events:{region}:{account}:rule/{Rule}",
-        "arn:aws:events:{region}:{account}:rule/{Name}",
-    ),
-    "iam": (
-        # AddUserToGroup and AddRoleToInstanceProfile change the group and the profile.
-        "arn:aws:iam::{account}:instance-profile/{InstanceProfileName}",
-        "arn:aws:iam::{account}:group/{GroupName}",
-        "arn:aws:iam::{account}:role/{RoleName}",
-        "arn:aws:iam::{account}:user/{UserName}",
-        "{OpenIDConnectProviderArn}",
-        "{PolicyArn}",
-        "arn:aws:iam::{account}:policy/{PolicyName}",
-    ),
     "lambda": (
         "{Resource}",
         "arn:aws:lambda:{region}:{account}:function:{FunctionName}",
@@ -106,6 +92,13 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         "arn:aws:states:{region}:{account}:stateMachine:{name}",
     ),
     "sts": ("{RoleArn}",),
+}
+# AddUserToGroup and AddRoleToInstanceProfile change the group and the profile.
+IAM_ENTITIES = {
+    "InstanceProfileName": "instance-profile",
+    "GroupName": "group",
+    "RoleName": "role",
+    "UserName": "user",
 }
 # SageMaker checks every resource that these parameters name. The first one is the resource that the call creates.
 SAGEMAKER = {
@@ -152,24 +145,27 @@ RENAMED = {
     "lambda:Invoke": "lambda:InvokeFunction",
 }
 # A creation with tags also requires the permission to tag.
+CREATES = ("Create", "PutMetricAlarm", "PutParameter", "PutRule", "RegisterScalableTarget")
 TAGGING = {
     "application-autoscaling": "TagResource",
     "cloudtrail": "AddTags",
     "cloudwatch": "TagResource",
+    "codecommit": "TagResource",
+    "codepipeline": "TagResource",
     "ecr": "TagResource",
     "events": "TagResource",
     "kms": "TagResource",
     "lambda": "TagResource",
     "logs": "TagResource",
     "sagemaker": "AddTags",
+    "scheduler": "TagResource",
     "sns": "TagResource",
     "sqs": "TagQueue",
+    "ssm": "AddTagsToResource",
     "states": "TagResource",
 }
-TAG_PARAMETERS = ("Tags", "tags", "Tags.member.1.Key", "TagsList")
-# Services that a role can be passed to, and the parameters that contain it.
-TAKES_ROLES = ("cloudformation", "codebuild", "codepipeline", "events", "lambda", "sagemaker", "scheduler", "states")
-ROLE_PARAMETERS = {"executionrole", "executionrolearn", "role", "rolearn", "servicerole"}
+TAG_PARAMETERS = ("Tags", "tags", "TagsList", "ResourceTags")
+TAG_KEY_PARAMETERS = ("TagKeys", "tagKeys", "ResourceTagKeys")
 # Calls about roles that have iam:PermissionsBoundary as a condition key.
 BOUNDARY_OPERATIONS = (
     "AttachRolePolicy",
@@ -180,7 +176,13 @@ BOUNDARY_OPERATIONS = (
     "PutRolePermissionsBoundary",
     "PutRolePolicy",
 )
-ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
+SESSION_ACTIONS = {"Tags": "TagSession", "SourceIdentity": "SetSourceIdentity"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts
+SESSION_KEYS = {
+    "ExternalId": "sts:ExternalId",
+    "RoleSessionName": "sts:RoleSessionName",
+    "SourceIdentity": "sts:SourceIdentity",
+}
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?(?:=(\w+))?\}")
 
 
@@ -192,11 +194,12 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
     requested = _requested_tags(parameters) | _instance_types(parameters) | _scaling(prefix, parameters)
     if prefix == "iam":
         requested |= _role_keys(call.operation, parameters, lookup)
+    if prefix == "sts":
+        requested |= {key: str(parameters[name]) for name, key in SESSION_KEYS.items() if name in parameters}
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
-    created = call.operation.startswith(("Create", "RegisterScalableTarget"))
-    if created and any(parameters.get(name) for name in TAG_PARAMETERS):
+    if call.operation.startswith(CREATES) and any(parameters.get(name) for name in TAG_PARAMETERS):
         tagging = f"Tag{call.operation.removeprefix('Create')}" if prefix == "iam" else TAGGING.get(prefix)
         if tagging:
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
@@ -204,12 +207,27 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
             yield RequiredPermission(
                 f"{prefix}:{tagging}", resources[0], account_of(resources[0], lookup.account), requested | cause
             )
-    if prefix in TAKES_ROLES:
-        for role in _roles(parameters):
-            passing: Keys = {"iam:PassedToService": f"{prefix}.amazonaws.com"}
-            if resources[0] != "*":
-                passing["iam:AssociatedResourceArn"] = resources[0]
-            yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
+    if prefix == "sts":
+        yield from _session_permissions(call.operation, parameters, resources[0], lookup, requested)
+    for role in passed_roles(call, prefix, lookup):
+        passing: Keys = {"iam:PassedToService": service_principal(prefix)}
+        if resources[0] != "*" and prefix != "iam":
+            passing["iam:AssociatedResourceArn"] = resources[0]
+        yield RequiredPermission("iam:PassRole", role, account_of(role, lookup.account), passing)
+
+
+def _session_permissions(
+    operation: str, parameters: dict[str, Any], role: str, lookup: ResourceLookup, context: Keys
+) -> Iterator[RequiredPermission]:
+    """What a session with tags or a source identity requires, of the caller and of the role's trust policy.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html and
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+    """
+    if operation == "AssumeRole":
+        for name, action in SESSION_ACTIONS.items():
+            if parameters.get(name):
+                yield RequiredPermission(f"sts:{action}", role, account_of(role, lookup.account), context)
 
 
 def _role_keys(operation: str, parameters: dict[str, Any], lookup: ResourceLookup) -> Keys:
@@ -255,16 +273,21 @@ def _instance_types(parameters: dict[str, Any]) -> Keys:
 
 
 def _requested_tags(parameters: dict[str, Any]) -> Keys:
-    """The condition keys for the tags in a call, which are a list of Key and Value (in KMS TagKey), or a mapping."""
-    given = parameters.get("Tags") or parameters.get("tags") or parameters.get("TagsList") or {}
+    """The condition keys for the tags in a call, which are a list of Key and Value (in KMS TagKey), or a mapping.
+
+    A call that removes tags has only their keys. Source of the keys of such calls:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html (DeleteTags)
+    """
+    given = next((parameters[name] for name in TAG_PARAMETERS if parameters.get(name)), {})
     if isinstance(given, list):
         given = {
-            tag.get("Key", tag.get("TagKey")): tag.get("Value", tag.get("TagValue"))
+            tag.get("Key", tag.get("TagKey", tag.get("key"))): tag.get("Value", tag.get("TagValue", tag.get("value")))
             for tag in given
             if isinstance(tag, dict)
         }
     context: Keys = {f"aws:RequestTag/{key}": str(value) for key, value in given.items()}
-    return context | ({"aws:TagKeys": list(map(str, given))} if given else {})
+    keys = [*map(str, given), *(key for name in TAG_KEY_PARAMETERS for key in texts(parameters.get(name)))]
+    return context | ({"aws:TagKeys": keys} if keys else {})
 
 
 def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
@@ -272,6 +295,10 @@ def _resources(call: Call, prefix: str, parameters: dict[str, Any], lookup: Reso
         return _sagemaker(call, parameters, lookup)
     if prefix == "kms":
         return _kms(call, parameters, lookup)
+    if prefix == "iam":
+        return _iam(call, parameters, lookup)
+    if prefix == "events":
+        return _events(call, parameters, lookup)
     if prefix == "scheduler" and call.operation.endswith("ScheduleGroup"):
         return [f"arn:aws:scheduler:{call.region}:{lookup.account}:schedule-group/{parameters.get('Name')}"]
     for name in ("Budget", "NewBudget"):
@@ -346,13 +373,44 @@ def _kms(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list
     return keys + aliases
 
 
-def _roles(value: Any, name: str = "") -> Iterator[str]:
-    """Yields every role in the parameters, at any nesting depth."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _roles(inner, key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _roles(inner, name)
-    elif isinstance(value, str) and name.lower() in ROLE_PARAMETERS and ROLE_ARN.fullmatch(value):
-        yield value
+def _iam(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
+    """The ARN has the path of what exists, or the one that a creation gives. A call without a user is about the caller.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+    """
+    path = parameters.get("Path") or "/"
+    for name, kind in IAM_ENTITIES.items():
+        given = parameters.get(name)
+        if isinstance(given, str):
+            created = f"arn:aws:iam::{lookup.account}:{kind}{path}{given}"
+            return [created if "Path" in parameters else lookup.iam_arn(kind, given)]
+    for name in ("OpenIDConnectProviderArn", "PolicyArn"):
+        if parameters.get(name):
+            return [str(parameters[name])]
+    if "PolicyName" in parameters:
+        return [f"arn:aws:iam::{lookup.account}:policy{path}{parameters['PolicyName']}"]
+    about_caller = call.input is not None and "UserName" in call.input.members and ":user/" in call.principal
+    return [call.principal] if about_caller else []
+
+
+def _events(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
+    """A rule of another bus than the default one has the bus in its ARN.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    """
+    if parameters.get("ResourceARN"):
+        return [str(parameters["ResourceARN"])]
+
+    def bus(given: Any) -> str:
+        name = str(given or "default")
+        return name if name.startswith("arn:") else f"arn:aws:events:{call.region}:{lookup.account}:event-bus/{name}"
+
+    if call.operation == "PutEvents":
+        entries = parameters.get("Entries")
+        names = [one.get("EventBusName") for one in entries or [] if isinstance(one, dict)]
+        return list(dict.fromkeys(map(bus, names)))
+    if call.operation.endswith(("EventBus", "Permission")):
+        return [bus(parameters.get("EventBusName") or parameters.get("Name"))]
+    rule = parameters.get("Rule") or (parameters.get("Name") if call.operation.endswith("Rule") else None)
+    start = bus(parameters.get("EventBusName")).replace(":event-bus/", ":rule/").removesuffix("/default")
+    return [f"{start}/{rule}"] if rule else []

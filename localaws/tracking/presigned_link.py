@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from localaws.call import current_call
 from localaws.errors import AwsError
 from localaws.services.context import Caller
 from localaws.tracking.data_plane import not_serving
@@ -22,5 +23,5 @@ def presigned_link(sessions: Sessions, hosted: HostedMlflow, caller: Caller, giv
         raise AwsError("ValidationException", f"{not_serving(hosted)}, its UI can't be opened.")
     lifetime = timedelta(seconds=given.get("ExpiresInSeconds") or LINK_SECONDS)
     session = timedelta(seconds=given.get("SessionExpirationDurationInSeconds") or SESSION_SECONDS)
-    token = sessions.link(hosted.arn, caller.principal, lifetime, session)
+    token = sessions.link(hosted.arn, caller.principal, current_call.get().access_key, lifetime, session)
     return f"{hosted.url}{AUTH_PATH}?authToken={token}"

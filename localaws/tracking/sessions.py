@@ -14,10 +14,15 @@ SESSION_SECONDS = 43200
 
 @dataclass(frozen=True)
 class Session:
-    """Access to one server's UI, with the permissions of the principal that created the link."""
+    """Access to one server's UI, with the permissions of the principal that created the link.
+
+    Attributes:
+        access_key: the key that signed the call for the link. The policies of its session limit this one, too.
+    """
 
     arn: str
     principal: str
+    access_key: str
     expires: datetime
 
 
@@ -25,6 +30,7 @@ class Session:
 class _Link:
     arn: str
     principal: str
+    access_key: str
     expires: datetime
     session: timedelta
 
@@ -37,10 +43,10 @@ class Sessions:
         self._links: dict[str, _Link] = {}
         self._sessions: dict[str, Session] = {}
 
-    def link(self, arn: str, principal: str, lifetime: timedelta, session: timedelta) -> str:
+    def link(self, arn: str, principal: str, access_key: str, lifetime: timedelta, session: timedelta) -> str:
         """Create a token that opens one session of length `session` if it is used within `lifetime`."""
         token = secrets.token_urlsafe(48)
-        self._links[token] = _Link(arn, principal, self._clock() + lifetime, session)
+        self._links[token] = _Link(arn, principal, access_key, self._clock() + lifetime, session)
         return token
 
     def open(self, token: str, arn: str) -> tuple[str, Session] | None:
@@ -50,7 +56,7 @@ class Sessions:
         if link is None or link.arn != arn or link.expires < now:
             return None
         key = secrets.token_urlsafe(48)
-        self._sessions[key] = session = Session(arn, link.principal, now + link.session)
+        self._sessions[key] = session = Session(arn, link.principal, link.access_key, now + link.session)
         return key, session
 
     def find(self, key: str, arn: str) -> Session | None:

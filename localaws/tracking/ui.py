@@ -85,7 +85,7 @@ class Ui:
             text = f"You have no session, or it has expired. {NEW_LINK.format(server.link_command)}"
             raise AwsError("NotSignedIn", text, 403)
         # The permissions are those of the principal that created the presigned URL.
-        call.principal = session.principal
+        call.principal, call.access_key = session.principal, session.access_key
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:  # noqa: ARG002 an Entrance
         """Return an error page in HTML."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localaws.call import Call, current_call
-from localaws.moto_application import OneAtATime
+from localaws.moto_application import OneAtATime, without_aliases
 from localaws.turns import lets_others_go_first
 
 
@@ -86,3 +86,9 @@ def test_a_call_that_waits_lets_another_one_in() -> None:
         received = threads.submit(call, "receive")
         threads.submit(call, "send").result()
         assert received.result() == [b"message"]
+
+
+def test_moto_gets_no_header_that_the_guard_knows_under_another_name() -> None:
+    """WSGI would make `x-amz-copy-source` of `x_amz_copy_source`, and moto would copy an object that nobody checked."""
+    headers = [(b"x_amz_copy-source", b"other/secret"), (b"x-amz-date", b"now"), (b"x-amz-meta-my_key", b"mine")]
+    assert without_aliases({"headers": headers, "method": "PUT"}) == {"headers": headers[1:], "method": "PUT"}

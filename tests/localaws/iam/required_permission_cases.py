@@ -61,6 +61,24 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         {"Bucket": "data", "Delete": {"Objects": [{"Key": "a&b"}, {"Key": "c", "VersionId": "v"}]}},
         [("s3:DeleteObject", f"{S3}/a&b"), ("s3:DeleteObjectVersion", f"{S3}/c")],
     ),
+    (
+        "s3",
+        "delete_object",
+        FILE | {"VersionId": "v", "BypassGovernanceRetention": True},
+        [("s3:DeleteObjectVersion", f"{S3}/a/b"), ("s3:BypassGovernanceRetention", f"{S3}/a/b")],
+    ),
+    (
+        "s3",
+        "put_object",
+        FILE | {"GrantRead": "id=1", "GrantFullControl": "id=2"},
+        [("s3:PutObject", f"{S3}/a/b"), ("s3:PutObjectAcl", f"{S3}/a/b")],
+    ),
+    (
+        "s3",
+        "put_bucket_replication",
+        {"Bucket": "data", "ReplicationConfiguration": {"Role": ROLE, "Rules": []}},
+        [("s3:PutReplicationConfiguration", S3), ("iam:PassRole", ROLE)],
+    ),
     ("sts", "get_caller_identity", {}, []),
     (
         "sts",
@@ -95,6 +113,34 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         "iam",
+        "add_role_to_instance_profile",
+        {"RoleName": "job", "InstanceProfileName": "own"},
+        [
+            ("iam:AddRoleToInstanceProfile", f"arn:aws:iam::{US}:instance-profile/own"),
+            ("iam:PassRole", ROLE),
+        ],
+    ),
+    ("iam", "get_role", {"RoleName": "filed"}, [("iam:GetRole", f"arn:aws:iam::{US}:role/team/filed")]),
+    (
+        "iam",
+        "create_user",
+        {"UserName": "new", "Path": "/team/"},
+        [("iam:CreateUser", f"arn:aws:iam::{US}:user/team/new")],
+    ),
+    (
+        "iam",
+        "create_policy",
+        {"PolicyName": "new", "PolicyDocument": TRUST, "Path": "/team/"},
+        [("iam:CreatePolicy", f"arn:aws:iam::{US}:policy/team/new")],
+    ),
+    (
+        "sts",
+        "assume_role",
+        {"RoleArn": ROLE, "RoleSessionName": "now", "Tags": TAGS, "SourceIdentity": "me"},
+        [("sts:AssumeRole", ROLE), ("sts:TagSession", ROLE), ("sts:SetSourceIdentity", ROLE)],
+    ),
+    (
+        "iam",
         "create_policy",
         {"PolicyName": "writer", "PolicyDocument": TRUST},
         [("iam:CreatePolicy", f"arn:aws:iam::{US}:policy/writer")],
@@ -121,6 +167,57 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         "stop_build",
         {"id": "a:1f"},
         [("codebuild:StopBuild", f"arn:aws:codebuild:us-east-1:{US}:project/a")],
+    ),
+    (
+        "codebuild",
+        "start_build",
+        {"projectName": "a", "serviceRoleOverride": ROLE},
+        [("codebuild:StartBuild", f"arn:aws:codebuild:us-east-1:{US}:project/a"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "cloudtrail",
+        "create_trail",
+        {"Name": "t", "S3BucketName": "data", "CloudWatchLogsRoleArn": ROLE},
+        [("cloudtrail:CreateTrail", f"{TRAIL}/t"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "events",
+        "put_rule",
+        {"Name": "r", "EventBusName": "own", "ScheduleExpression": "rate(1 day)", "Tags": TAGS},
+        [
+            ("events:PutRule", f"arn:aws:events:us-east-1:{US}:rule/own/r"),
+            ("events:TagResource", f"arn:aws:events:us-east-1:{US}:rule/own/r"),
+        ],
+    ),
+    (
+        "events",
+        "put_targets",
+        {"Rule": "r", "EventBusName": "default", "Targets": [{"Id": "1", "Arn": "arn:aws:sqs", "RoleArn": ROLE}]},
+        [("events:PutTargets", f"arn:aws:events:us-east-1:{US}:rule/r"), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "events",
+        "put_events",
+        {"Entries": [{"Source": "a", "EventBusName": "own"}, {"Source": "b"}]},
+        [("events:PutEvents", f"arn:aws:events:us-east-1:{US}:event-bus/{name}") for name in ("own", "default")],
+    ),
+    (
+        "cloudwatch",
+        "put_metric_alarm",
+        {"AlarmName": "a", "EvaluationPeriods": 1, "ComparisonOperator": "LessThanThreshold", "Tags": TAGS},
+        [
+            ("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:us-east-1:{US}:alarm:a"),
+            ("cloudwatch:TagResource", f"arn:aws:cloudwatch:us-east-1:{US}:alarm:a"),
+        ],
+    ),
+    (
+        "ssm",
+        "put_parameter",
+        {"Name": "/mlflow/a", "Value": "b", "Tags": TAGS},
+        [
+            ("ssm:PutParameter", f"arn:aws:ssm:us-east-1:{US}:parameter/mlflow/a"),
+            ("ssm:AddTagsToResource", f"arn:aws:ssm:us-east-1:{US}:parameter/mlflow/a"),
+        ],
     ),
     (
         "codebuild",

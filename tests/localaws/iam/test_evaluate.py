@@ -61,6 +61,10 @@ def test_denies_by_default() -> None:
         ({"Effect": "Allow", "NotAction": "s3:Put*", "Resource": "*"}, True),
         ({"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}, False),
         ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::other/*"}, True),
+        ({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:*"}, True),
+        ({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:sagemaker:*"}, False),
+        ({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3"}, False),
+        ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:*"}, False),
         ({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::data/*"}, False),
     ],
 )

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from localaws.call import Call
+from localaws.errors import AwsError
 from localaws.front.identify import identify
 from localaws.front.sigv4 import Signature
+from localaws.iam.passed_roles import replication_role
 from localaws.iam.permission import RequiredPermission
 from localaws.iam.required_permissions import required_permissions
 from localaws.mlflow_actions import ACTIONS
@@ -43,6 +45,9 @@ class Fake:
 
     def tags(self, arn: str) -> dict[str, str]:
         return {"environment": "staging"} if arn.endswith((":endpoint/e", ":key/tagged")) else {}
+
+    def iam_arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:iam::{US}:{kind}/team/{name}" if name == "filed" else f"arn:aws:iam::{US}:{kind}/{name}"
 
     def role_boundary(self, name: str) -> str | None:
         return BOUNDARY if name == "bounded" else None
@@ -141,9 +146,14 @@ def test_passing_a_role_has_the_service_and_the_resource_as_condition_keys() -> 
 @pytest.mark.parametrize("operation", sorted(ACTIONS))
 def test_a_tracking_call_requires_an_existing_action_on_the_server(operation: str) -> None:
     call = Call("GET", "/", "/", "", {}, None, "sagemaker-mlflow", operation, f"{SM}:mlflow-tracking-server/t")
-    (need,) = required_permissions(call, Fake())
+    need, *others = required_permissions(call, Fake())
     assert knows(need.action, need.resource)
     assert need.resource == ("*" if operation == "AccessUI" else call.resource)
+    # AccessUI has no resource, so a signed request also needs the right to open the UI of its server.
+    opening = ("sagemaker:CreatePresignedMlflowTrackingServerUrl", call.resource)
+    assert pairs(others) == ([opening] if operation == "AccessUI" else [])
+    call.ui = "t-1"
+    assert len(required_permissions(call, Fake())) == 1
 
 
 def test_conditions_see_the_tags_of_the_request_and_of_the_resource() -> None:
@@ -266,3 +276,62 @@ def test_conditions_see_the_instance_types_of_an_endpoint_configuration() -> Non
     ]
     found = needs("sagemaker", "create_endpoint_config", EndpointConfigName="c", ProductionVariants=variants)
     assert found[0].context["sagemaker:InstanceTypes"] == ["ml.m5.large", "ml.g5.xlarge"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("sagemaker", "delete_tags", {"ResourceArn": f"{SM}:domain/d-1", "TagKeys": ["a", "b"]}),
+        ("iam", "untag_role", {"RoleName": "job", "TagKeys": ["a", "b"]}),
+        ("lambda", "untag_resource", {"Resource": f"arn:aws:lambda:us-east-1:{US}:function:f", "TagKeys": ["a", "b"]}),
+        ("iam", "tag_role", {"RoleName": "job", "Tags": [{"Key": key, "Value": "v"} for key in "ab"]}),
+        (
+            "budgets",
+            "untag_resource",
+            {"ResourceARN": f"arn:aws:budgets::{US}:budget/b", "ResourceTagKeys": ["a", "b"]},
+        ),
+        (
+            "stepfunctions",
+            "tag_resource",
+            {
+                "resourceArn": f"arn:aws:states:us-east-1:{US}:stateMachine:s",
+                "tags": [{"key": key, "value": "v"} for key in "ab"],
+            },
+        ),
+    ],
+)
+def test_conditions_see_every_tag_that_a_call_adds_or_removes(
+    service: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    """ForAllValues holds without any key: a policy that allows some tags would allow all."""
+    needed, *_ = needs(service, operation, **parameters)
+    assert needed.context["aws:TagKeys"] == ["a", "b"]
+
+
+def test_conditions_see_the_tags_of_a_new_role() -> None:
+    creating, tagging = needs("iam", "create_role", RoleName="job", AssumeRolePolicyDocument=TRUST, Tags=TAGS)
+    assert creating.context == tagging.context == {"aws:RequestTag/project": "mlflow", "aws:TagKeys": ["project"]}
+
+
+def test_a_trust_policy_sees_the_external_id() -> None:
+    (assuming,) = needs("sts", "assume_role", RoleArn=ROLE, RoleSessionName="now", ExternalId="secret")
+    assert assuming.context == {"sts:ExternalId": "secret", "sts:RoleSessionName": "now"}
+
+
+def test_a_role_in_a_value_of_the_callers_own_naming_is_not_passed() -> None:
+    code = {"ZipFile": b"zip"}
+    environment = {"Variables": {"ROLE": ROLE.replace("job", "other")}}
+    found = needs("lambda", "create_function", FunctionName="f", Role=ROLE, Code=code, Environment=environment)
+    assert [need.resource for need in found if need.action == "iam:PassRole"] == [ROLE]
+
+
+@pytest.mark.parametrize("body", [b"", b"<a/>", b"<ReplicationConfiguration><Role/></ReplicationConfiguration>"])
+def test_a_replication_without_a_readable_role_is_refused(body: bytes) -> None:
+    with pytest.raises(AwsError, match="MalformedXML"):
+        list(replication_role(body))
+
+
+def test_a_call_without_a_user_is_about_the_caller() -> None:
+    call = captured("iam", "create_access_key")
+    call.principal = f"arn:aws:iam::{US}:user/own"
+    assert [need.resource for need in required_permissions(call, Fake())] == [call.principal]

@@ -143,8 +143,8 @@ def test_rejects_lifetimes_outside_the_limits(localaws: RunningLocalAws, server:
 def test_links_and_sessions_expire() -> None:
     now = NOW
     sessions = Sessions(lambda: now)
-    late = sessions.link("arn", "me", timedelta(seconds=5), timedelta(hours=1))
-    early = sessions.link("arn", "me", timedelta(seconds=5), timedelta(hours=1))
+    late = sessions.link("arn", "me", "AK", timedelta(seconds=5), timedelta(hours=1))
+    early = sessions.link("arn", "me", "AK", timedelta(seconds=5), timedelta(hours=1))
     opened = sessions.open(early, "arn")
     assert opened
     key, session = opened
@@ -166,7 +166,7 @@ class Pages:
 
     def __init__(self, guard: Callable[[Call], None], faults: Faults) -> None:
         sessions = Sessions(lambda: NOW)
-        opened = sessions.open(sessions.link("arn", "me", timedelta(minutes=1), timedelta(hours=1)), "arn")
+        opened = sessions.open(sessions.link("arn", "me", "AK", timedelta(minutes=1), timedelta(hours=1)), "arn")
         assert opened
         self._cookie = opened[0]
         server = SimpleNamespace(arn="arn", serving=True, region="us-east-1", name="a", signing_name="sagemaker-mlflow")
@@ -213,14 +213,15 @@ def _ignore(*_: object) -> None:
 
 
 def test_permissions_are_checked_for_the_principal_that_created_the_link() -> None:
-    checked: list[tuple[str, str, str]] = []
+    """Its access key tells the policies of its session."""
+    checked: list[tuple[str, ...]] = []
 
     def guard(call: Call) -> None:
-        checked.append((call.principal, call.action, call.resource))
+        checked.append((call.principal, call.access_key, call.action, call.resource))
         raise AwsError("AccessDeniedException", "me is not authorized", 403)
 
     status, page = Pages(guard, Faults()).post("/ajax-api/2.0/mlflow/runs/delete")
-    assert checked == [("me", "sagemaker-mlflow:DeleteRun", "arn")]
+    assert checked == [("me", "AK", "sagemaker-mlflow:DeleteRun", "arn")]
     assert status == 403
     assert "me is not authorized" in page
 
