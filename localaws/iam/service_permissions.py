@@ -278,7 +278,7 @@ def _requested_tags(parameters: dict[str, Any]) -> Keys:
     A call that removes tags has only their keys. Source of the keys of such calls:
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html (DeleteTags)
     """
-    given = next((parameters[name] for name in TAG_PARAMETERS if parameters.get(name)), {})
+    given: Any = next((parameters[name] for name in TAG_PARAMETERS if parameters.get(name)), {})
     if isinstance(given, list):
         given = {
             tag.get("Key", tag.get("TagKey", tag.get("key"))): tag.get("Value", tag.get("TagValue", tag.get("value")))
