@@ -46,7 +46,7 @@ class Condition:
         """Reads `{operator: {key: values}}`.
 
         Raises:
-            ConditionError: the operator does not exist.
+            ConditionError: the operator does not exist, or a value is a list, an object or null.
         """
         form = FORM.fullmatch(operator)
         name = form[2].lower() if form else ""
@@ -57,6 +57,9 @@ class Condition:
             # https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
             raise ConditionError(f"{operator}: Null cannot be used with IfExists.")
         listed = values if isinstance(values, list) else [values]
+        if not all(isinstance(value, str | bool | int | float) for value in listed):
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+            raise ConditionError(f"{operator} has a value that is neither a text, a number nor a boolean.")
         return cls(
             qualifier=(form[1] or "").lower(),
             name=positive,

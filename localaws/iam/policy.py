@@ -143,15 +143,22 @@ class Policy:
             )
         except PolicyError as error:
             raise PolicyError(f"{name}: {error}") from None
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             raise PolicyError(f"{name} is not a policy document.") from None
 
 
 def texts(given: Any) -> tuple[str, ...]:
-    """The texts of a policy's element: one, a list of them, or none if the element is missing."""
+    """The texts of a policy's element: one, a list of them, or none if the element is missing.
+
+    Raises:
+        TypeError: it is something else.
+    """
     if given is None:
         return ()
-    return tuple(given) if isinstance(given, list) else (given,)
+    found = tuple(given) if isinstance(given, list) else (given,)
+    if not all(isinstance(one, str) for one in found):
+        raise TypeError("an element is neither a text nor a list of texts")
+    return found
 
 
 def _listed(given: Any) -> tuple[str, ...] | None:

@@ -221,6 +221,8 @@ def test_denial_message_matches_aws(policies: Policies, ending: str) -> None:
         ({"Effect": "Allow", "Action": "*", "NotAction": "s3:*", "Resource": "*"}, "either Action or NotAction"),
         (statement(NotPrincipal="*"), "aws:PrincipalArn"),
         (statement(Condition={"StringIs": {"a": "b"}}), "StringIs is not a condition operator"),
+        (statement(Condition={"StringEquals": {"a": None}}), "StringEquals has a value that is neither"),
+        (statement(Condition={"StringEquals": {"a": ["b", {"c": "d"}]}}), "StringEquals has a value that is neither"),
     ],
 )
 def test_rejects_invalid_statements(given: dict[str, Any], message: str) -> None:
@@ -236,7 +238,12 @@ def test_rejects_invalid_statements(given: dict[str, Any], message: str) -> None
         "{}",
         '{"Statement": "x"}',
         '{"Statement": {"Effect": "Allow", "Action": [5], "Resource": "*"}}',
+        '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": [null]}}',
+        '{"Statement": {"Effect": "Allow", "Action": "*", "NotResource": {"a": "*"}}}',
+        '{"Statement": ' + "9" * 5000 + "}",
+        '{"Statement": ' + "[" * 100_000,
     ],
+    ids=range(9),
 )
 def test_rejects_invalid_policy_documents(document: str) -> None:
     with pytest.raises(PolicyError, match="p is not a policy document"):
