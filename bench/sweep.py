@@ -198,11 +198,13 @@ def sweep(
     pool: Executor, jobs: int, train: Train, axes: list[space.Axis], client: MlflowClient, experiment: str
 ) -> None:
     """Train every point as `sweep.py` does, with the parent run's start and end."""
+    from mlflow_platform.sweeps.batch import log_batch
     from mlflow_platform.sweeps.journal import Journal
     from mlflow_platform.sweeps.search import Sweep
 
     search, most = strategy.make("grid", axes, maximize=False, seed=7)
-    journal = Journal(client, experiment, name="sweep", tags={"project": "bench"})
+    log = partial(log_batch, client.tracking_uri)
+    journal = Journal(client, experiment, name="sweep", tags={"project": "bench"}, log_batch=log)
     work = Sweep(
         train=train, strategy=search, journal=journal, metric=METRIC, maximize=False, trials=most or 0, prune=False
     )

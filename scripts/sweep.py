@@ -219,10 +219,17 @@ class _Work:
 
     def journal(self, experiment_id: str) -> Journal:
         """The sweep's runs."""
+        from mlflow_platform.sweeps.batch import log_batch
         from mlflow_platform.sweeps.journal import Journal
 
         version = {"data.version": self.options.digest[:16]} if self.options.data else {}
-        return Journal(self.client, experiment_id, name=self.name, tags={**self.environment.tags, **version})
+        return Journal(
+            self.client,
+            experiment_id,
+            name=self.name,
+            tags={**self.environment.tags, **version},
+            log_batch=partial(log_batch, self.environment.server.arn),
+        )
 
     @property
     def settings(self) -> str:

@@ -1,6 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and as MLflow's REST API takes them."""
 
 from __future__ import annotations
+
+import math
 
 
 def short(value: float, digits: int = 4) -> str:
@@ -9,3 +11,12 @@ def short(value: float, digits: int = 4) -> str:
     An error of 0.00003 is not 0.0000.
     """
     return f"{value:.{digits}g}" if 0 < abs(value) < 0.1 else f"{value:.{digits}f}"
+
+
+def number_text(value: float) -> float | str:
+    """A metric's value for the REST API: protobuf has names for the values that JSON cannot express."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -15,6 +15,7 @@ from functools import partial
 from typing import IO, Any, TypeVar, cast
 
 from mlflow_common.errors import InputError
+from mlflow_common.numbers import number_text
 from mlflow_common.retry import RetriesExhaustedError, Retry, with_retries
 from mlflow_common.safe_path import relative_name
 from mlflow_transfer.archive import MOST_LOSSES, Archive, Parts, Snapshot, safe_name
@@ -31,7 +32,6 @@ from mlflow_transfer.records import (
     Run,
     digest,
     fingerprint,
-    number_text,
     to_json,
 )
 from mlflow_transfer.selecting import all_experiments, registered_models

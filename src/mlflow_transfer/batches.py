@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlflow_transfer.records import ModelPoint, Point, number_text, pairs
+from mlflow_common.numbers import number_text
+from mlflow_transfer.records import ModelPoint, Point, pairs
 
 # One call accepts 1,000 entities, with at most 100 parameters and 100 tags (mlflow/utils/validation.py).
 MOST_ENTITIES = 1000

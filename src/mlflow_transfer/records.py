@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from mlflow_common.numbers import number_text
+
 OWN_TAGS = "transfer."
 SOURCE_ID = "transfer.source_id"
 # The creation time of a copied experiment's original. With the id, it identifies a renamed copy.
@@ -186,15 +188,6 @@ class Trace:
 def without_own_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags of users and of MLflow, without the tags of this tool."""
     return {key: value for key, value in tags.items() if not key.startswith(OWN_TAGS)}
-
-
-def number_text(value: float) -> float | str:
-    """A metric's value for the REST API: protobuf has names for the values that JSON cannot express."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def stored_value(value: float) -> float:
