@@ -204,9 +204,8 @@ def _validate(
         notes.append(f"Columns that the model does not take were left out: {', '.join(prepared.ignored)}.")
     sent = requests.make(prepared, batch_size=options.batch_size)
     console.progress(f"sending {len(prepared)} {'row' if len(prepared) == 1 else 'rows'} to {endpoint.name}")
-    answers = invocation.ask(
-        _runtime(session, options.load), endpoint.name, sent, load=options.load, seconds=time.perf_counter
-    )
+    runtime, load = _runtime(session, options.load), options.load
+    answers = invocation.ask(runtime, endpoint.name, sent, load=load, seconds=time.perf_counter, variant=endpoint.asked)
     checked = scoring.compare(prepared, answers)
     thresholds.check_task(options.thresholds, checked.task)
     if answers.predictions.missing:
@@ -245,6 +244,9 @@ def _signature(endpoint: Endpoint, options: Options) -> tuple[Signature, list[st
     notes = []
     if not signature.inputs:
         notes.append("The model has no signature, so the types of the columns were guessed from the data.")
+    if endpoint.asked:
+        others = ", ".join(endpoint.variants[1:])
+        notes.append(f"Only the variant {endpoint.asked} was asked, which serves this model, and not: {others}.")
     if options.classes:
         signature = replace(signature, class_names=options.classes)
     return signature, notes

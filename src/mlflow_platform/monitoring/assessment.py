@@ -189,7 +189,7 @@ def _compared(rows: pa.Table, baseline: Baseline, model: Deployment, limits: Lim
         answered = dataset.answered(rows)
         if not answered:
             raise PlatformError("no answers were captured")
-        found = comparable.classes(dataset.predicted(dataset.take(rows, answered)), model.signature)
+        found = comparable.classes(dataset.predicted(dataset.take(rows, answered)), model.signature, expected)
     except PlatformError as error:
         return drift.compare(known, inputs, limits, rows=rows.num_rows, unjudged={PREDICTION: error.message})
     return drift.compare(baseline.columns, {**inputs, PREDICTION: found}, limits, rows=rows.num_rows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-from mlflow_platform.monitoring import dataset
-from mlflow_platform.validation import predictions
-from mlflow_platform.validation.predictions import Predictions
+from mlflow_common.errors import InputError
+from mlflow_platform.monitoring import columns, dataset
+from mlflow_platform.validation import predictions, scoring
 from mlflow_platform.validation.signature import NESTED, Signature
+from mlflow_platform.validation.table import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,30 +30,38 @@ def inputs(rows: pa.Table, signature: Signature, known: Iterable[str]) -> dict[s
     return found
 
 
-def classes(predicted: Sequence[Any], signature: Signature) -> list[Any]:
+def classes(predicted: Sequence[Any], signature: Signature, baseline: Sequence[Any]) -> list[Any]:
     """Predictions as single values: of probabilities, the most probable class by its name or number.
+
+    Where the baseline's predictions are 0 and 1 (or false and true) only, numbers between are probabilities of class 1.
 
     Raises:
         PlatformError: they are of no form that `predictions.interpret` knows.
+        InputError: they are probabilities of classes that are not those of the baseline.
     """
     found = predictions.interpret(predicted, "the endpoint")
+    known = set(columns.prepare(baseline, "categorical").values)
     if not found.is_vector:
-        return list(found.values)
-    names = _class_names(found, signature)
+        names = _numbered(2, known)
+        if not (known <= set(names) and found.may_be_chances):
+            return list(found.values)
+        return [None if value is None else names[value >= 0.5] for value in found.values]
+    count = len(next(value for value in found.values if value is not None))
+    stated = scoring.stated_names(found, signature, count)
+    names = stated or _numbered(count, known)
+    # Numbers may be those of the columns, as long as the baseline has no other class.
+    if len(names) != count or not (known & set(names) if stated else known <= set(names)):
+        raise InputError(
+            f"the endpoint predicts {count} probabilities ({listed(names)}), and the baseline has the classes "
+            f"{listed(sorted(known))}: name the classes in the model's metadata (`classes`)"
+        )
     return [None if value is None else names[value.index(max(value))] for value in found.values]
 
 
-def _class_names(found: Predictions, signature: Signature) -> Sequence[str]:
-    """The classes' names: from the model's metadata, the answer, or the signature; else 0, 1, …"""
-    count = len(next(value for value in found.values if value is not None))
-    given, outputs = signature.class_names, tuple(column.name for column in signature.outputs)
-    if len(given) == count and set(given) != set(found.names):
-        return given
-    if found.names:
-        return found.names
-    if len(outputs) == count and None not in outputs:
-        return [str(name) for name in outputs]
-    return [str(number) for number in range(count)]
+def _numbered(count: int, known: Set[str]) -> Sequence[str]:
+    """The names of classes of which only the number is known: 0, 1, …; for booleans their names."""
+    booleans = ["False", "True"]
+    return booleans if count == 2 and known and known <= set(booleans) else [str(number) for number in range(count)]
 
 
 def _values(values: list[Any], signature: Signature, name: str) -> list[Any]:

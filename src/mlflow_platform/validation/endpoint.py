@@ -28,16 +28,23 @@ class Endpoint:
         name: its name.
         served: the model that it serves, as its tags say.
         artifact: the model's files; None where it is not an MLflow model.
+        variants: the names of its variants that answer requests. The first one serves the model.
     """
 
     name: str
     served: ServedModel
     artifact: ServedArtifact | None
+    variants: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> str | None:
         """The run that logged the model, as the endpoint's tags say."""
         return self.served.run_id
+
+    @property
+    def asked(self) -> str | None:
+        """The variant that requests must name to get answers of one model; None if there is only one."""
+        return self.variants[0] if len(self.variants) > 1 else None
 
 
 def find(
@@ -46,7 +53,8 @@ def find(
     """Find an endpoint that serves. `wanted` is the name of the registered model that it must serve, if any.
 
     Raises:
-        PreconditionError: there is no such endpoint, it does not serve, or it serves another registered model.
+        PreconditionError: there is no such endpoint, it does not serve or is being updated, or it serves another
+            registered model.
     """
     found = state.find(sagemaker, name)
     if found is None:
@@ -56,10 +64,17 @@ def find(
         )
     if found.status in _SERVES_NOTHING:
         raise PreconditionError(f"the endpoint {name} is {found.status} and serves nothing. Deploy a model to it.")
+    if found.pending_config not in {"", found.config}:
+        raise PreconditionError(
+            f"the endpoint {name} is {found.status} to another configuration, so its answers may be of two models. "
+            "Wait until it is InService."
+        )
     served = ServedModel.from_tags(state.tags_of(sagemaker, found))
     if served.name is None and served.uri:
         served = replace(served, name=model.registered_name(served.uri))
     if wanted:
         advice = f"Give the endpoint of {wanted} with --endpoint, or give --endpoint {name} without a model."
         state.check_same_model(name, served, wanted, advice=advice)
-    return Endpoint(name, served, served_artifact.find(sagemaker, s3, found.config))
+    variants = state.find_config(sagemaker, found.config).get("ProductionVariants", [])
+    names = tuple(variant["VariantName"] for variant in variants)
+    return Endpoint(name, served, served_artifact.find(sagemaker, s3, found.config), names)

@@ -52,8 +52,13 @@ def ask(
     *,
     load: Load,
     seconds: Seconds,
+    variant: str | None = None,
 ) -> Answers:
     """Have an endpoint predict rows.
+
+    Args:
+        variant: the only variant that is to answer; None: any, which SageMaker chooses for each request by the weights
+            (developer guide, "Testing models with production variants").
 
     Raises:
         InputError: the container refuses the rows, as when a column is missing.
@@ -63,7 +68,7 @@ def ask(
 
     def send(request: Request) -> tuple[list[Any], float]:
         began = seconds()
-        answer = _invoke(runtime, endpoint, request.body)
+        answer = _invoke(runtime, endpoint, request.body, variant)
         took = seconds() - began
         return predictions.parse(answer, endpoint, expected=len(request.rows)), took
 
@@ -104,9 +109,10 @@ def _at_once(
             ended.set()  # Also after Ctrl-C, which no request sees.
 
 
-def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str) -> bytes:
+def _invoke(runtime: SageMakerRuntimeClient, endpoint: str, body: str, variant: str | None) -> bytes:
+    target: Any = {"TargetVariant": variant} if variant else {}
     try:
-        answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body)
+        answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType="application/json", Body=body, **target)
         return answer["Body"].read()
     except runtime.exceptions.ModelError as error:
         response: dict[str, Any] = dict(error.response)

@@ -44,6 +44,13 @@ class Predictions:
         """The number of rows for which the model predicted nothing (null or NaN)."""
         return sum(value is None for value in self.values)
 
+    @property
+    def may_be_chances(self) -> bool:
+        """Whether all are numbers from 0 to 1, and some of them between: they may be probabilities of one class."""
+        present = [value for value in self.values if value is not None]
+        numbers = all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in present)
+        return numbers and any(0 < value < 1 for value in present)
+
 
 def parse(answer: bytes, endpoint: str, *, expected: int | None) -> list[Any]:
     """The predictions of one answer, as JSON holds them. `expected` is how many rows were sent, None if unknown.

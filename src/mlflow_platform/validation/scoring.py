@@ -14,6 +14,7 @@ from mlflow_platform.validation.classes import Classes
 from mlflow_platform.validation.invocation import Answers
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.rows import Rows, Task
+from mlflow_platform.validation.signature import Signature
 from mlflow_platform.validation.table import listed, quoted
 from mlflow_platform.validation.values import UnusableError, as_float, number_in
 
@@ -208,15 +209,9 @@ def _check_names(rows: Rows, names: Sequence[Any], numbers: Sequence[int], known
 
 
 def _are_chances(rows: Rows, predictions: Predictions) -> bool:
-    """Whether scalar predictions are probabilities of class 1: between 0 and 1, where the truth is 0 or 1."""
-    numbers = [value for value in predictions.values if isinstance(value, float)]
-    scalars = all(value is None or isinstance(value, (int, float)) for value in predictions.values)
-    return (
-        scalars
-        and all((number_in(value) if isinstance(value, str) else value) in (0, 1) for value in rows.truth)
-        and all(0 <= value <= 1 for value in predictions.values if value is not None)
-        and any(0 < value < 1 for value in numbers)
-    )
+    """Whether predictions are probabilities of class 1: numbers between 0 and 1, where the truth is 0 or 1."""
+    is_binary = all((number_in(value) if isinstance(value, str) else value) in (0, 1) for value in rows.truth)
+    return is_binary and predictions.may_be_chances
 
 
 def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[Any]:
@@ -226,17 +221,8 @@ def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[A
         InputError: there are no names and the truth does not show that they are 0, 1, …; or the number of names is
             wrong.
     """
-    outputs = [column.name for column in rows.signature.outputs]
-    names: Sequence[Any] = ()
-    given = rows.signature.class_names
-    if given and set(given) != set(predictions.names):
-        # Also where the answer has names of its own, such as `p_a` for the class `a`.
-        names = given
-    elif predictions.names:
-        names = predictions.names
-    elif len(outputs) == count and None not in outputs:
-        names = outputs
-    elif _are_numbered(rows.truth, count):
+    names: Sequence[Any] = stated_names(predictions, rows.signature, count)
+    if not names and _are_numbered(rows.truth, count):
         names = range(count)
     if not names:
         raise InputError(
@@ -249,6 +235,20 @@ def _class_names(rows: Rows, predictions: Predictions, count: int) -> Sequence[A
             f"the model predicts {count} probabilities per row, and {len(names)} classes are named: {listed(names)}"
         )
     return names
+
+
+def stated_names(predictions: Predictions, signature: Signature, count: int) -> Sequence[str]:
+    """The names of `count` classes: from --classes or the model's metadata, the answer, or the signature; else empty.
+
+    The names 0, 1, … in this order say nothing: pandas gives them to columns without names.
+    """
+    if given := signature.class_names:
+        # Also where the answer has names of its own, such as `p_a` for the class `a`.
+        return predictions.names if set(given) == set(predictions.names) else given
+    outputs = [column.name for column in signature.outputs if column.name is not None]
+    positions = [str(number) for number in range(count)]
+    found = (predictions.names, outputs if len(outputs) == count else [])
+    return next((names for names in found if names and list(names) != positions), ())
 
 
 def _are_numbered(truth: Sequence[Any], count: int) -> bool:

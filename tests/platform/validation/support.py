@@ -34,12 +34,14 @@ class Runtime:
         self._schema = as_mlflow(signature)
         self._predict = predict
         self.bodies: list[dict[str, Any]] = []
+        self.variants: set[str | None] = set()
 
     def invoke_endpoint(self, **request: str) -> dict[str, Any]:
         from mlflow.models.utils import _enforce_schema
         from mlflow.pyfunc.scoring_server import NumpyEncoder, infer_and_parse_data
 
         self.bodies.append(json.loads(request["Body"]))
+        self.variants.add(request.get("TargetVariant"))
         data = infer_and_parse_data(self.bodies[-1], self._schema)
         if self._schema is not None:
             data = _enforce_schema(data, self._schema)

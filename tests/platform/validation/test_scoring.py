@@ -153,6 +153,8 @@ def test_probabilities_of_numbered_classes_need_no_names() -> None:
     assert checked.metrics["accuracy"] == 0.75
     assert checked.metrics["roc_auc"] == 1
     assert scored([False, True], [[0.9, 0.1], [0.2, 0.8]]).metrics["accuracy"] == 1
+    assert scored([0, 1], [{"0": 0.9, "1": 0.1}, {"0": 0.2, "1": 0.8}]).metrics["accuracy"] == 1
+    assert scored([1, 1], [{"1": 0.9, "0": 0.1}] * 2).metrics["accuracy"] == 1
 
 
 def test_the_area_of_probabilities_of_class_1_equals_scikit_learns() -> None:
@@ -172,6 +174,9 @@ def test_a_row_without_probabilities_counts_as_wrong() -> None:
     assert checked.metrics["roc_auc"] == 1
 
 
+NUMBERED = (ColumnSpec("0", "double"), ColumnSpec("1", "double"))
+
+
 @pytest.mark.parametrize(
     ("truth", "predicted", "signature", "complaint"),
     [
@@ -181,6 +186,9 @@ def test_a_row_without_probabilities_counts_as_wrong() -> None:
         ([1, 2, 1], [[0.5, 0.3, 0.2]] * 3, Signature(), "'y' does not show that they are 0 to 2: .* --classes"),
         ([0, 1], [[0.5, 0.3, 0.2]] * 2, Signature(), "does not show that they are 0 to 2"),
         ([1, 1], [[0.1, 0.9], [0.6, 0.4]], Signature(), "does not show that they are 0 to 1"),
+        # pandas calls the columns of an array so.
+        ([1, 2, 3], [{"0": 0.5, "1": 0.3, "2": 0.2}] * 3, Signature(), "does not show that they are 0 to 2"),
+        ([1, 2, 2], [[0.5, 0.5]] * 3, Signature(outputs=NUMBERED), "does not show that they are 0 to 1"),
         (["a", "b"], [{"p_a": 0.5, "p_b": 0.5}] * 2, Signature(), "is none of these: name the classes with --classes"),
         (["a", "b"], [{"a": 0.5, "B": 0.5}] * 2, Signature(), "'B' and the truth 'b' in 'y' are written differently"),
         (["a", "b"], [[0.5, 0.5]] * 2, Signature(class_names=("a", " b")), "are written differently"),

@@ -58,15 +58,15 @@ class World:
         mlmodel = json.dumps({"signature": {"inputs": json.dumps(fields)} if fields else None})
         self.s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive({"MLmodel": mlmodel}))
 
-    def serve(self, **tags: str) -> None:
-        """Let the endpoint serve the model, with these tags."""
+    def serve(self, *others: str, **tags: str) -> None:
+        """Let the endpoint serve the model, with these tags and beside other variants."""
         sagemaker = self.fleet.sagemaker
         role = "arn:aws:iam::123456789012:role/endpoint"
         container = {"Image": "image", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
         sagemaker.create_model(ModelName="model", ExecutionRoleArn=role, PrimaryContainer=container)
-        variant = {"VariantName": "AllTraffic", "ModelName": "model"}
-        variant |= {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-        sagemaker.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[variant])
+        capacity = {"ModelName": "model", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        variants = [{"VariantName": name, **capacity} for name in ("AllTraffic", *others)]
+        sagemaker.create_endpoint_config(EndpointConfigName="config", ProductionVariants=variants)
         self.fleet.serve(ENDPOINT, Step("InService", "config"), tags={k.replace("_", "-"): v for k, v in tags.items()})
 
     def client(self, service: str, **_: Any) -> Any:
@@ -254,6 +254,19 @@ def test_a_model_without_a_signature_is_noted(world: World, validate: Validate, 
     status, found, err = validate("--endpoint", ENDPOINT, *data)
     assert (status, found["accuracy"]) == (0, 1.0)
     assert "note: The model has no signature, so the types of the columns were guessed from the data." in err
+
+
+@pytest.mark.parametrize(("others", "asked"), [((), None), (("Challenger",), "AllTraffic")])
+def test_only_the_variant_that_serves_the_model_answers(
+    world: World, validate: Validate, data: tuple[str, ...], others: tuple[str, ...], asked: str | None
+) -> None:
+    """SageMaker would choose any variant for each request: the score would be of a mixture of models."""
+    world.serve(*others)
+    status, _, err = validate("--endpoint", ENDPOINT, *data)
+    assert (status, world.runtime.variants) == (0, {asked})
+    assert ("Only the variant AllTraffic was asked, which serves this model, and not: Challenger." in err) == bool(
+        asked
+    )
 
 
 def test_columns_that_are_left_out_are_noted(world: World, validate: Validate, tmp_path: Path) -> None:

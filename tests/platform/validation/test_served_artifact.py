@@ -234,6 +234,16 @@ def test_rejects_an_endpoint_that_is_not_in_service(
         look(fleet, s3, environment, None)
 
 
+@pytest.mark.parametrize("status", ["Updating", "RollingBack"])
+def test_rejects_an_endpoint_that_moves_to_another_configuration(
+    fleet: Fleet, s3: Any, environment: Environment, status: str
+) -> None:
+    """A canary answers some requests with the new model, and the tags still name the old one."""
+    fleet.serve("e", Step(status, "config", pending="new"), tags={})
+    with pytest.raises(PreconditionError, match=f"the endpoint e is {status} to another configuration"):
+        look(fleet, s3, environment, None)
+
+
 def test_rejects_a_missing_endpoint_and_names_the_command_that_creates_one(
     fleet: Fleet, s3: Any, environment: Environment
 ) -> None:
