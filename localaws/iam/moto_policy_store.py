@@ -185,6 +185,16 @@ class MotoPolicyStore:
 
             key = kms_backends[account][region].keys.get(name)
             return parsed("key policy", key.policy) if key else None
+        if service == "sns":
+            from moto.sns.models import sns_backends
+
+            topic = sns_backends[account][region].topics.get(":".join(permission.resource.split(":")[:6]))
+            return parsed("topic policy", topic.policy) if topic else None
+        if service == "sqs":
+            from moto.sqs.models import sqs_backends
+
+            queue = sqs_backends[account][region].queues.get(rest)
+            return parsed("queue policy", queue.policy) if queue and queue.policy else None
         if service == "iam" and kind == "role" and permission.action.startswith("sts:"):
             roles = list(self._iam.roles.values())
             role = next((role for role in roles if role.arn == permission.resource), None)

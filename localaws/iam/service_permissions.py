@@ -6,6 +6,7 @@ Source of the ARNs and of dependent actions: each service's page of the service 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
 """
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -176,6 +177,7 @@ BOUNDARY_OPERATIONS = (
     "PutRolePermissionsBoundary",
     "PutRolePolicy",
 )
+KEY_ID = re.compile(r"(?:mrk-)?[0-9a-f-]+")
 SESSION_ACTIONS = {"Tags": "TagSession", "SourceIdentity": "SetSourceIdentity"}
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-sts
 SESSION_KEYS = {
@@ -196,6 +198,9 @@ def service_permissions(call: Call, prefix: str, lookup: ResourceLookup) -> Iter
         requested |= _role_keys(call.operation, parameters, lookup)
     if prefix == "sts":
         requested |= {key: str(parameters[name]) for name, key in SESSION_KEYS.items() if name in parameters}
+    if action == "kms:ReEncrypt":
+        action = "kms:ReEncryptFrom"
+        yield from _re_encrypt_to(call, lookup)
     for resource in resources:
         context = requested | {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(resource).items()}
         yield RequiredPermission(RENAMED.get(action, action), resource, account_of(resource, lookup.account), context)
@@ -366,11 +371,37 @@ def _sagemaker(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -
 
 
 def _kms(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:
-    keys = [
-        lookup.key_arn(value, call.region) for name in ("KeyId", "TargetKeyId") for value in texts(parameters.get(name))
-    ]
-    aliases = [f"arn:aws:kms:{call.region}:{lookup.account}:{value}" for value in texts(parameters.get("AliasName"))]
-    return keys + aliases
+    """The keys that a call names, the one that a ciphertext was made with, the one of an alias, and the alias.
+
+    Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html (the ciphertext names its key) and
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-access.html
+    """
+    names = [value for name in ("KeyId", "SourceKeyId", "TargetKeyId") for value in texts(parameters.get(name))]
+    names += _key_of(parameters.get("CiphertextBlob"))
+    keys = [lookup.key_arn(value, call.region) for value in names]
+    given = [*texts(parameters.get("AliasName"))]
+    if call.operation in ("DeleteAlias", "UpdateAlias"):
+        held = [lookup.key_arn(value, call.region) for value in given]
+        keys += [arn for arn in held if ":key/alias/" not in arn]
+    aliases = [f"arn:aws:kms:{call.region}:{lookup.account}:{value}" for value in given]
+    return [*dict.fromkeys(keys), *aliases]
+
+
+def _re_encrypt_to(call: Call, lookup: ResourceLookup) -> Iterator[RequiredPermission]:
+    """ReEncrypt is two permissions: https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html."""
+    for given in texts(call.parameters.get("DestinationKeyId")):
+        arn = lookup.key_arn(given, call.region)
+        context: Keys = {f"aws:ResourceTag/{key}": value for key, value in lookup.tags(arn).items()}
+        yield RequiredPermission("kms:ReEncryptTo", arn, account_of(arn, lookup.account), context)
+
+
+def _key_of(ciphertext: Any) -> list[str]:
+    """The id of the key with which moto begins a ciphertext."""
+    try:
+        found = base64.b64decode(str(ciphertext or ""))[:36].decode()
+    except ValueError:
+        return []
+    return [found] if KEY_ID.fullmatch(found) else []
 
 
 def _iam(call: Call, parameters: dict[str, Any], lookup: ResourceLookup) -> list[str]:

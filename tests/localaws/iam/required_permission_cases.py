@@ -4,6 +4,7 @@ from typing import Any
 
 US = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{US}:key/k"
+KEY_ID = "12345678-1234-1234-1234-123456789012"
 SM = f"arn:aws:sagemaker:us-east-1:{US}"
 ROLE = f"arn:aws:iam::{US}:role/job"
 FILE = {"Bucket": "data", "Key": "a/b"}
@@ -151,6 +152,25 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         "create_alias",
         {"AliasName": "alias/a", "TargetKeyId": "k"},
         [("kms:CreateAlias", KEY), ("kms:CreateAlias", f"arn:aws:kms:us-east-1:{US}:alias/a")],
+    ),
+    ("kms", "decrypt", {"CiphertextBlob": KEY_ID.encode() + b"moto"}, [("kms:Decrypt", KEY[:-1] + KEY_ID)]),
+    (
+        "kms",
+        "decrypt",
+        {"CiphertextBlob": KEY_ID.encode() + b"moto", "KeyId": "k"},
+        [("kms:Decrypt", KEY), ("kms:Decrypt", KEY[:-1] + KEY_ID)],
+    ),
+    (
+        "kms",
+        "re_encrypt",
+        {"CiphertextBlob": KEY_ID.encode() + b"moto", "DestinationKeyId": "k"},
+        [("kms:ReEncryptTo", KEY), ("kms:ReEncryptFrom", KEY[:-1] + KEY_ID)],
+    ),
+    (
+        "kms",
+        "delete_alias",
+        {"AliasName": "alias/known"},
+        [("kms:DeleteAlias", KEY), ("kms:DeleteAlias", f"arn:aws:kms:us-east-1:{US}:alias/known")],
     ),
     ("ecr", "get_authorization_token", {}, [("ecr:GetAuthorizationToken", "*")]),
     (
