@@ -111,8 +111,11 @@ def experiment_ids(contents: Contents, wanted: frozenset[str]) -> set[str]:
 
 
 def ended(run: Run) -> datetime:
-    """When a run ended or, if that is not known, started."""
-    return datetime.fromtimestamp((run.info.end_time or run.info.start_time or 0) / 1000, UTC)
+    """When a run ended or, if that is not known or cannot be, started.
+
+    Everybody who may write can set the end of any run, but not its start: an end in 1970 would make a new run old.
+    """
+    return datetime.fromtimestamp(max(run.info.end_time or 0, run.info.start_time or 0) / 1000, UTC)
 
 
 def _logged_models(client: MlflowClient, experiments: list[str]) -> Iterator[Any]:

@@ -103,6 +103,13 @@ def test_selects_by_age_experiment_and_tag(world: World) -> None:
         world.search(experiments=frozenset({world.experiment}))
 
 
+def test_a_run_is_not_older_than_its_start(world: World) -> None:
+    """A writer may set the end of everybody's runs."""
+    run = world.run()
+    world.mlflow.MlflowClient().set_terminated(run, "FAILED", end_time=1)
+    assert not world.search(FAILED_RUNS, before=datetime.now(UTC) - timedelta(days=1)).items
+
+
 def test_never_deletes_below_a_location_that_is_not_the_runs_own(world: World) -> None:
     client = world.mlflow.MlflowClient()
     elsewhere = client.create_experiment("other", artifact_location="s3://other-bucket/backups")
