@@ -11,6 +11,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PlatformError
+from mlflow_common.output_paths import check_output_file
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, package, specification
@@ -37,6 +38,8 @@ Data = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option(metavar="FILE", help="Where rows and predictions are written: .csv or .jsonl.")]
+# Without a suffix, as of /dev/stdout, it is CSV.
+_FORMATS = {"", ".csv", ".jsonl", ".ndjson"}
 Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="The prefix of the names on AWS. Default: PROJECT-ENV-MODEL-batch."),
@@ -76,6 +79,9 @@ def batch_predict(
     (package.check_arn if package.is_package(uri) else model.check_uri)(uri)
     if name:
         specification.check_name(name)
+    check_output_file(output, source=None if data.startswith("s3://") else Path(data))
+    if output.suffix.lower() not in _FORMATS:
+        raise InputError(f"--output: {output} is neither .csv nor .jsonl. Choose one of these formats by the name.")
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)

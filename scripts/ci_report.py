@@ -82,7 +82,7 @@ def gitlab(review: ReviewFile, debug: Debug = False) -> None:  # noqa: ARG001 re
 def _review(file: Path) -> report.Review:
     try:
         return report.checked(json.loads(_text(file)))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{file} is not JSON. Give the output of `plan_guard.py --json`.") from None
 
 

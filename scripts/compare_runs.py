@@ -10,6 +10,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, printable, run
 from mlflow_common.errors import InputError
+from mlflow_common.output_paths import check_output_folder
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
 
@@ -46,8 +47,8 @@ def compare_runs(
     Runs whose metric is missing, NaN or infinite come last, without a rank. --out FOLDER also writes a CSV
     table, and a page with charts that needs no network.
     """
-    if out and out.exists() and not out.is_dir():
-        raise InputError(f"--out: {out} is not a folder")
+    if out:
+        check_output_folder(out, "--out")
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
         environment, session = open_environment(env, local=local)

@@ -115,6 +115,8 @@ def log_run(
         raise InputError("--alias needs --register NAME: an alias belongs to a registered model")
     if register:
         tracking.check_model_name(register)
+    if alias:
+        tracking.check_alias(alias)
 
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
@@ -130,9 +132,12 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
     client = tracking.connect(environment.server, session, options.needs)
     from mlflow_platform.validation import charts
     from training import tables
-    from training.record import record
+    from training.record import TARGET_TAG, TASK_TAG, record
     from training.train import train
 
+    reserved = sorted({*environment.tags, TARGET_TAG, TASK_TAG} & options.tags.keys())
+    if reserved:
+        raise InputError(f"--tag {reserved[0]}: this key is reserved. Choose another one.")
     console.progress(f"training on {options.data[0] if options.data else options.dataset}")
     try:
         if options.data and isinstance(options.params, ForestParams):

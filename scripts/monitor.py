@@ -12,6 +12,7 @@ import typer
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.numbers import short
+from mlflow_common.output_paths import check_output_file
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import specification
 from mlflow_platform.session import open_environment
@@ -197,6 +198,8 @@ def report_command(
     from mlflow_platform.monitoring import service
 
     _check(endpoint)
+    path = output or Path("reports", endpoint, "monitoring.html")
+    check_output_file(path)
     environment, session = open_environment(env, local=local)
     page = service.stored_report(service.store_of(environment, session, endpoint), variant)
     if page is None:
@@ -204,7 +207,6 @@ def report_command(
             f"there is no report on {endpoint}, variant {variant}. Run `.venv/bin/python scripts/monitor.py run "
             f"{environment.ref.options} --endpoint {endpoint}`."
         )
-    path = output or Path("reports", endpoint, "monitoring.html")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(page)
     Console(as_json=as_json).result({"endpoint": endpoint, "variant": variant, "report": str(path)})

@@ -9,6 +9,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PreconditionError
+from mlflow_common.output_paths import check_output_file
 from mlflow_common.waiting import SystemClock
 from mlflow_platform.session import open_environment
 
@@ -44,6 +45,7 @@ def predict_async(
     kind = content_type or _TYPES.get(request.suffix)
     if kind is None:
         raise InputError(f"the type of {request} is not known by its name. Give --content-type.")
+    check_output_file(output, source=request)
     try:
         body = request.read_bytes()
     except OSError as error:
@@ -63,6 +65,7 @@ def predict_async(
         submitted = async_requests.submit(s3, runtime, endpoint, folder, body, kind)
         console.progress(f"the answer will be at {submitted.output}")
         answer = async_requests.result(s3, submitted, progress=console.progress, clock=SystemClock(), timeout=timeout)
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(answer)
         console.result(
             {

@@ -116,10 +116,10 @@ def promote(
 
     if (data is None) != (target is None):
         raise InputError("--data FILE and --target COL go together.")
-    if approval and approval not in _APPROVALS:
-        raise InputError(f"--approval takes {', '.join(_APPROVALS)}, not {approval!r}.")
+    _check_package(image, approval, push=push)
     name = name or experiment
     tracking.check_model_name(name)
+    tracking.check_alias(alias)
     promotion.check_judge(judge)
     required = thresholds.parse(threshold or [])
     held_out = HeldOut(files.read(data, target), target, None) if data and target else None
@@ -142,6 +142,13 @@ def promote(
         )
         status = _APPROVALS.get(approval or "")
         _promote(console, environment, session, request, image, status, push=push, dry_run=dry_run)
+
+
+def _check_package(image: str | None, approval: str | None, *, push: bool) -> None:
+    if approval and approval not in _APPROVALS:
+        raise InputError(f"--approval takes {', '.join(_APPROVALS)}, not {approval!r}.")
+    if not push and (image or approval):
+        raise InputError(f"{'--image' if image else '--approval'} is for the package: leave it or --no-package out.")
 
 
 def _promote(

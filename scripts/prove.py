@@ -13,6 +13,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import FAILED, InputError
+from mlflow_common.output_paths import check_output_folder
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.outputs import environment_names
 
@@ -49,6 +50,7 @@ def prove(
     """
     if env not in (known := environment_names()):
         raise InputError(f"there is no environment {env!r}. --env takes {' or '.join(known)}.")
+    check_output_folder(output)
     # A job that is cancelled is sent SIGTERM. It must remove what it made, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Console(as_json=as_json) as console:

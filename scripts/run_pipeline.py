@@ -37,6 +37,18 @@ app = make_app()
 # What would not be one part of the path `metrics.NAME.value`, with which SageMaker reads evaluation.json.
 _NO_METRIC = re.compile(r"""[.\[\]'"\s]""")
 
+# The parameters of the pipeline that follow from options, which check them and use them for more.
+_OPTIONS = {
+    "ImageUri": "--image",
+    "DataUri": "--data",
+    "TargetColumn": "--target",
+    "TrackingUri": "--env",
+    "Experiment": "--experiment",
+    "ModelName": "--register",
+    "ModelAlias": "--alias",
+    "Threshold": "--threshold",
+}
+
 # The jobs log and register the models. Their image should have the same MLflow.
 _NEEDS: list[Operation] = ["experiments", "runs", "upload_artifacts", "log_model", "registry", "aliases"]
 
@@ -114,10 +126,13 @@ def run_pipeline(
     """
     model = register or _stem(data)
     tracking.check_model_name(model)
+    tracking.check_alias(alias)
     if not metric or _NO_METRIC.search(metric):
         raise InputError(f"--metric takes a name without dots, brackets, quotes and spaces, not {metric!r}.")
     given = parse_key_values(parameter or [], "--parameter", "NAME=VALUE")
-    own = {"ModelAlias": alias, "TargetColumn": target, "ModelName": model, "Threshold": repr(threshold)}
+    for own in sorted(given.keys() & _OPTIONS.keys()):
+        raise InputError(f"the parameter {own} is set by {_OPTIONS[own]}. Use that option.")
+    values = {"ModelAlias": alias, "TargetColumn": target, "ModelName": model, "Threshold": repr(threshold)}
     options = Options(
         project=Project.read(project),
         model=model,
@@ -127,7 +142,7 @@ def run_pipeline(
         threshold=threshold,
         maximize=is_maximized(metric) if maximize is None else maximize,
         values={},
-        parameters={**own, **given},
+        parameters={**values, **given},
         concurrent=concurrent,
     )
     options.values.update(_values(options.project, set_ or []))

@@ -14,6 +14,7 @@ import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
 from mlflow_common.errors import InputError, PlatformError, explain
+from mlflow_common.output_paths import check_output_folder
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.session import open_environment
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mlflow_platform.validation.thresholds import Threshold, Verdict
 
 app = make_app()
+_REPORTS = Path("reports")
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def validate_endpoint(
         raise InputError("--data FILE and --target COL go together")
     if task and not rows.task_named(task):
         raise InputError(f"--task takes {' or '.join(rows.TASKS)}, not {task!r}")
+    check_output_folder(output or _REPORTS)
     options = Options(
         task=rows.task_named(task),
         target=target,
@@ -217,7 +220,7 @@ def _validate(
         notes.append(f"Compared with the model on this machine: {agreement}.")
     verdicts = thresholds.judge(options.thresholds, dict(checked.metrics), checked.judged_by)
     about = _about(environment, endpoint, prepared, notes, verdicts)
-    paths = _write(console, checked, options.output or Path("reports", endpoint.name), about)
+    paths = _write(console, checked, options.output or _REPORTS / endpoint.name, about)
     logged, unlogged = False, None
     try:
         logged = _log(console, client, endpoint, checked, paths)

@@ -95,12 +95,12 @@ def read_outputs(ref: EnvironmentRef, folder: Path, terraform: Terraform) -> dic
             raise not_deployed
         raise PreconditionError(f"Terraform cannot read the outputs of {ref.name} ({problem}).")
     try:
-        outputs: dict[str, dict[str, Any]] = json.loads(done.stdout or "{}")
-    except ValueError:
-        raise PreconditionError(f"`terraform output -json` for {ref.name} did not print JSON.") from None
+        outputs = {name: output["value"] for name, output in json.loads(done.stdout or "{}").items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise PreconditionError(f"`terraform output -json` for {ref.name} did not print JSON with outputs.") from None
     if not outputs:
         raise not_deployed
-    return {key: output["value"] for key, output in outputs.items()}
+    return outputs
 
 
 def run_terraform(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:

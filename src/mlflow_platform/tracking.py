@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # SageMaker's names of model package groups and endpoints. A model with any other name would be registered in MLflow,
 # but silently be missing from SageMaker's registry.
 _MODEL_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+# MLflow's rules for aliases (mlflow/utils/validation.py).
+_ALIAS, _NO_ALIAS = re.compile(r"[\w-]{1,255}"), re.compile(r"latest|v\d+", re.IGNORECASE)
 
 _QUIET = {
     "DO_NOT_TRACK": "true",
@@ -109,6 +111,19 @@ def check_model_name(name: str) -> None:
         raise InputError(
             f"{name!r} is not a valid model name. Use at most 63 letters, digits and hyphens, as SageMaker's registry "
             "and endpoints require."
+        )
+
+
+def check_alias(alias: str) -> None:
+    """Check that MLflow accepts an alias of a model version, before a model is trained for it.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not _ALIAS.fullmatch(alias) or _NO_ALIAS.fullmatch(alias):
+        raise InputError(
+            f"{alias!r} is not a valid alias. Use at most 255 letters, digits, hyphens and underscores, but neither "
+            "`latest` nor a version such as `v1`."
         )
 
 

@@ -1,6 +1,7 @@
 """Arbitrary arguments and files: every script ends with one line and a documented exit status."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlflow_common import console
-from mlflow_common.errors import InputError, PlatformError
-from mlflow_platform import tfvars
+from mlflow_common.errors import InputError, PlatformError, PreconditionError
+from mlflow_platform import outputs, tfvars
+from mlflow_platform.doctor import terraform_state
 from mlflow_platform.endpoints import model, specification
 from mlflow_platform.endpoints.tags import encode
-from mlflow_platform.environment import Environment
+from mlflow_platform.environment import Environment, EnvironmentRef
 from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.plan_guard.cost import Prices, estimate
 from mlflow_platform.plan_guard.review import Review
@@ -24,7 +26,7 @@ from mlflow_platform.plan_guard.running_hours import monthly_hours
 from mlflow_platform.plan_guard.text import change_rows, cost_lines
 from mlflow_platform.promotion import candidates
 from mlflow_transfer import client
-from scripts import bootstrap, demo, deploy_model, docs, plan_guard, server
+from scripts import bootstrap, ci_report, cost, demo, deploy_model, docs, plan_guard, run_pipeline, server
 from tests.support.properties import examples
 
 FEW = examples(40)
@@ -120,6 +122,7 @@ def test_any_plan_file(run: Callable[..., int], tmp_path: Path, content: bytes) 
 @FEW
 @example(values={}, changes=[], variables={})
 @example(values={"mode": "managed", "type": "aws_s3_bucket", "values": []}, changes=[], variables={})
+@example(values={}, changes=[{"actions": ["update"], "before": 3, "after": {}}], variables={})
 @given(values=JSON, changes=st.lists(JSON, max_size=3), variables=JSON)
 def test_any_plan_is_rejected_or_shown(values: Any, changes: list[Any], variables: Any) -> None:
     text = json.dumps(
@@ -196,6 +199,34 @@ def test_messages_are_printable_on_one_line(text: str) -> None:
 
 
 DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments"),
+    [
+        (plan_guard.app, ["FILE"]),
+        (ci_report.app, ["gitlab", "--review", "FILE"]),
+        (cost.app, ["--local", "--prices", "FILE"]),
+        (run_pipeline.app, ["--local", "--project", "FOLDER"]),
+    ],
+)
+def test_files_that_are_nested_too_deeply(
+    run: Callable[..., int], tmp_path: Path, app: typer.Typer, arguments: list[str]
+) -> None:
+    file = tmp_path / "deep.json"
+    file.write_text(f"a = {DEEP}" if "--prices" in arguments else DEEP)
+    (tmp_path / "MLproject").write_text("a: " + "[" * 3000)
+    named = {"FILE": str(file), "FOLDER": str(tmp_path)}
+    assert run(app, *(named.get(one, one) for one in arguments)) == 2
+
+
+def test_outputs_and_states_that_are_nested_too_deeply_or_none() -> None:
+    for text in (DEEP, "[]", "3", '{"a": 3}', '{"a": {}}'):
+        done = subprocess.CompletedProcess([], 0, text, "")
+        with pytest.raises(PreconditionError, match="did not print JSON"):
+            outputs.read_outputs(EnvironmentRef("staging"), Path(), lambda _, done=done: done)
+        with pytest.raises(PreconditionError):
+            terraform_state.read_state(Path(), lambda _, done=done: done)
 
 
 def test_json_of_others_that_is_nested_too_deeply_is_unreadable_and_no_crash() -> None:

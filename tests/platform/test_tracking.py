@@ -74,6 +74,24 @@ def test_rejects_model_names_that_sagemaker_refuses(name: str) -> None:
         tracking.check_model_name(name)
 
 
+@pytest.mark.parametrize("alias", ["latest", "LATEST", "v1", "V02", "a b", "a.b", "a" * 256, ""])
+def test_rejects_the_aliases_that_mlflow_refuses_and_no_others(alias: str) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils import validation
+
+    def check(name: str) -> None:
+        validation._validate_model_alias_name(name)
+        validation._validate_model_alias_name_reserved(name)
+
+    with pytest.raises(MlflowException):
+        check(alias)
+    with pytest.raises(InputError, match="is not a valid alias"):
+        tracking.check_alias(alias)
+    for good in ("champion", "v1-candidate", "vnext", "2024_01", "a" * 255, "späť"):
+        check(good)
+        tracking.check_alias(good)
+
+
 def test_creates_an_experiment_once(mlflow_here: Any) -> None:
     client = mlflow_here.MlflowClient()
     assert tracking.experiment_id(client, "new") == tracking.experiment_id(client, "new")

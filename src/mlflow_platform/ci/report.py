@@ -32,9 +32,13 @@ def checked(review: Any) -> Review:
     Raises:
         InputError: it is not the output of `plan_guard.py --json`.
     """
-    if not isinstance(review, dict) or not {"changes", "warnings", "refused", "monthly_cost"} <= review.keys():
-        raise InputError("this is not the output of `plan_guard.py --json`. Give that file as REVIEW.")
-    return review
+    try:
+        # All texts are made of the same parts: what one of them needs must be there, in its type.
+        plan_comment("", review, "")
+        gitlab_report(review)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise InputError("this is not the output of `plan_guard.py --json`. Give that file as REVIEW.") from None
+    return dict(review)
 
 
 def plan_comment(environment: str, review: Review, plan: str, run_url: str = "") -> str:

@@ -66,7 +66,7 @@ def pull_state(folder: Path, terraform: Terraform) -> TerraformState | None:
         return None
     try:
         return parse_state(done.stdout)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise PreconditionError(_NO_STATE) from None
 
 

@@ -35,7 +35,7 @@ def with_own_prices(prices: Prices, file: Path) -> Prices:
         given = tomllib.loads(file.read_text())
     except OSError as error:
         raise InputError(f"the prices {file} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not a TOML file: {error}.") from None
     entries = given.get("price")
     if not isinstance(entries, list) or not entries:

@@ -122,7 +122,7 @@ class TerraformPlan:
                 prior=tuple(_resources(given.get("prior_state", {}).get("values", {}).get("root_module", {}))),
                 variables={name: value.get("value") for name, value in given.get("variables", {}).items()},
             )
-        except (ValueError, LookupError, AttributeError, TypeError):
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
             raise InputError(
                 "this is not a Terraform plan. Give a saved plan, or the output of `terraform show -json` in a .json "
                 "file."
@@ -194,11 +194,11 @@ def _change(given: Mapping[str, Any]) -> Change:
     }
     return Change(
         address=given["address"] + (f" (deposed {given['deposed']})" if given.get("deposed") else ""),
-        type=given["type"],
+        type=str(given["type"]),
         action=_action(change["actions"]),
         reason=given.get("action_reason", ""),
-        before=change.get("before") or {},
-        after=change.get("after") or {},
+        before=dict(change.get("before") or {}),
+        after=dict(change.get("after") or {}),
         unknown=change.get("after_unknown") if isinstance(change.get("after_unknown"), dict) else {},
         hidden=frozenset(sensitive),
         forced_by=tuple(str(path[0]) for path in change.get("replace_paths", []) if path),

@@ -107,7 +107,17 @@ def test_the_review_of_the_plan_guard_is_accepted() -> None:
     assert report.summary(report.checked(json.loads(json.dumps(made.as_json)))) == "no changes"
 
 
-@pytest.mark.parametrize("content", [[], {}, {"changes": []}, "text"])
+_EMPTY: dict[str, Any] = {"changes": [], "warnings": [], "refused": None, "confirmed": [], "monthly_cost": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *([], {}, {"changes": []}, "text", _EMPTY | {"changes": None}, _EMPTY | {"changes": [{}]}),
+        *(_EMPTY | {"warnings": 3}, _EMPTY | {"monthly_cost": {}}, _EMPTY | {"monthly_cost": []}),
+        _EMPTY | {"changes": [{"action": [], "address": "a", "attributes": []}]},
+    ],
+)
 def test_other_json_is_refused(content: Any) -> None:
     with pytest.raises(InputError, match=r"not the output of `plan_guard.py --json`"):
         report.checked(content)
