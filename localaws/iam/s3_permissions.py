@@ -236,9 +236,30 @@ def _context(call: Call, lookup: ResourceLookup) -> Keys:
     }
     context |= {key: query[name] for name, key in QUERY_KEYS.items() if name in query}
     context |= {f"s3:{name}": call.headers[name] for name in HEADER_KEYS if name in call.headers}
+    tags = _object_tags(call)
+    context |= {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
+    if tags:
+        context["s3:RequestObjectTagKeys"] = list(tags)
     if KEY_HEADER in call.headers:  # S3 compares the key's ARN even if the request has an id or an alias.
         context[f"s3:{KEY_HEADER}"] = lookup.key_arn(call.headers[KEY_HEADER], call.region)
     return context
+
+
+def _object_tags(call: Call) -> dict[str, str]:
+    """The tags that a call gives an object, in a header or in the body of PutObjectTagging.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html
+
+    Raises:
+        AwsError: MalformedXML.
+    """
+    if call.operation != "PutObjectTagging":
+        return dict(parse_qsl(call.headers.get("x-amz-tagging", ""), keep_blank_values=True))
+    try:
+        given = (xmltodict.parse(call.body or b"")["Tagging"]["TagSet"] or {}).get("Tag", [])
+        return {str(tag["Key"]): str(tag["Value"] or "") for tag in (given if isinstance(given, list) else [given])}
+    except (ExpatError, ValueError, KeyError, TypeError, AttributeError):  # A ValueError: it declares entities.
+        raise AwsError("MalformedXML", MALFORMED_XML) from None
 
 
 def _query(call: Call) -> dict[str, str]:

@@ -336,3 +336,25 @@ def test_a_call_without_a_user_is_about_the_caller() -> None:
     call = captured("iam", "create_access_key")
     call.principal = f"arn:aws:iam::{US}:user/own"
     assert [need.resource for need in required_permissions(call, Fake())] == [call.principal]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("put_object", {"Tagging": "a=1&b=2"}),
+        ("put_object_tagging", {"Tagging": {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}}),
+    ],
+)
+def test_conditions_see_the_tags_that_an_object_gets(operation: str, parameters: dict[str, Any]) -> None:
+    *_, tagging = needs("s3", operation, **FILE, **parameters)
+    assert tagging.action == "s3:PutObjectTagging"
+    assert tagging.context["s3:RequestObjectTagKeys"] == ["a", "b"]
+    assert tagging.context["s3:RequestObjectTag/b"] == "2"
+
+
+@pytest.mark.parametrize("body", [b"", b"<Tagging/>", b"<Tagging><TagSet><Tag/></TagSet></Tagging>"])
+def test_tags_that_cannot_be_read_are_refused(body: bytes) -> None:
+    call = captured("s3", "put_object_tagging", **FILE, Tagging={"TagSet": []})
+    call.body = body
+    with pytest.raises(AwsError, match="MalformedXML"):
+        required_permissions(call, Fake())
