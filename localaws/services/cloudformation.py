@@ -20,6 +20,7 @@ from localaws.moto_methods import original
 from localaws.services import stack_parameters, stack_policy, stack_requests, stack_template
 from localaws.services.context import ServiceContext
 from localaws.services.mlflow_app_resource import MlflowAppResource, ResourceError
+from localaws.services.stack_permissions import NESTED, StackPermissions
 
 Method = Callable[..., Any]
 
@@ -41,11 +42,16 @@ def install(context: ServiceContext) -> None:
         stack = f"arn:aws:cloudformation:{response.region}:{response.current_account}:stack/*"
         context.principals.check_trust(role, _CLOUDFORMATION, stack)
 
+    allowed = StackPermissions(context.guard, context.principals.is_allowed, context.settings.enforce_iam)
     for name in ("create_stack", "update_stack", "create_change_set", "validate_template"):
-        setattr(CloudFormationResponse, name, _checked(original(getattr(CloudFormationResponse, name)), check_role))
+        method = original(getattr(CloudFormationResponse, name))
+        setattr(CloudFormationResponse, name, _checked(method, check_role, allowed))
+    for name in ("delete_stack", "execute_change_set", "create_stack_instances", "update_stack_set"):
+        method = original(getattr(CloudFormationResponse, name))
+        setattr(CloudFormationResponse, name, _permitted(method, allowed))
 
 
-def _checked(method: Method, check_role: Callable[[Any, str], None]) -> Method:
+def _checked(method: Method, check_role: Callable[[Any, str], None], allowed: StackPermissions) -> Method:
     """Check the template, its parameters, the capabilities and the role of a request."""
 
     @wraps(method)
@@ -62,11 +68,44 @@ def _checked(method: Method, check_role: Callable[[Any, str], None]) -> Method:
         role = self._get_param("RoleARN")
         if role:
             check_role(self, role)
+        if method.__name__ != "validate_template":
+            allowed.check(template, role or _role_of(self))
         if method.__name__ == "update_stack":
             stack_requests.check_change(self, template)
         return method(self)
 
     return step
+
+
+def _permitted(method: Method, allowed: StackPermissions) -> Method:
+    """Check the permissions for the resources of a stack or change set that exists. Those of a stack set can be any."""
+
+    @wraps(method)
+    def step(self: Any) -> Any:
+        if method.__name__ == "delete_stack":
+            for stack in _named(self):
+                allowed.check(stack.template_dict, self._get_param("RoleARN") or stack.role_arn)
+        elif method.__name__ == "execute_change_set":
+            name = self._get_param("ChangeSetName")
+            for one in self.cloudformation_backend.change_sets.values():
+                if name in (one.change_set_name, one.change_set_id):
+                    allowed.check(stack_template.parse(one.template), one.role_arn)
+        else:
+            allowed.check(NESTED, None)
+        return method(self)
+
+    return step
+
+
+def _named(response: Any) -> list[Any]:
+    """The stack of a request, by name or id; none if there is no such stack."""
+    name = response._get_param("StackName")
+    return [one for one in response.cloudformation_backend.stacks.values() if name in (one.name, one.stack_id)]
+
+
+def _role_of(response: Any) -> str | None:
+    """The role of an earlier request for the stack, which CloudFormation keeps on using."""
+    return next((one.role_arn for one in _named(response) if one.role_arn), None)
 
 
 def _rolled_back(create: Method) -> Method:

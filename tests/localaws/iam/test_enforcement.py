@@ -290,3 +290,17 @@ def test_the_call_log_has_the_required_permissions_even_without_enforcement(loca
     (need,) = call["iam"]
     assert (need["action"], need["resource"]) == ("s3:ListBucket", "arn:aws:s3:::noted-needs")
     assert (need["context"]["s3:prefix"], need["context"]["aws:SecureTransport"]) == ("runs/", "true")
+
+
+def test_a_stack_gives_no_rights_that_its_creator_lacks(enforcing: RunningLocalAws) -> None:
+    body = json.dumps({"Resources": {"One": {"Type": "AWS::IAM::User", "Properties": {"UserName": "from-stack"}}}})
+    new = {"StackName": "s", "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    stacks = user(enforcing, "stacks", allow("cloudformation:*", "*"))
+    for operation, given in (("create_stack", {}), ("create_change_set", {"ChangeSetName": "c"})):
+        _, message = stacks.refused("cloudformation", operation, **new, **given)
+        assert "is not authorized to perform: iam:*" in message
+    both = user(enforcing, "stacks-and-users", allow(["cloudformation:*", "iam:*"], "*"))
+    both.client("cloudformation").create_stack(**new)
+    assert "iam:*" in stacks.refused("cloudformation", "delete_stack", StackName="s")[1]
+    assert enforcing.client("iam").get_user(UserName="from-stack")
+    both.client("cloudformation").delete_stack(StackName="s")
