@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from localaws.errors import AwsError
 from localaws.services.cloudformation import _checked
 from localaws.services.stack_parameters import check_capabilities, check_parameters
+from localaws.services.stack_permissions import StackPermissions
 from localaws.services.stack_template import parse
 from tests.support.running import RunningLocalAws
 
@@ -104,6 +105,7 @@ def test_a_template_without_aliases_passes(template: str) -> None:
 def test_a_parameter_without_a_key_is_not_checked() -> None:
     listed = {"TemplateBody": json.dumps(TEMPLATE), "Parameters": [{"ParameterValue": "x"}]}
     get = SimpleNamespace(_get_param=lambda name, default=None: listed.get(name, default), _get_bool_param=listed.get)
-    assert _checked(lambda _: "created", lambda _response, _role: None)(get) == "created"
+    allowed = StackPermissions(lambda _: None, lambda _role, _action: True, enforces=False)
+    assert _checked(lambda _: "created", lambda _response, _role: None, allowed)(get) == "created"
     with pytest.raises(AwsError, match="must be one of AllowedValues"):
         check_parameters({"Parameters": {"Mode": {**TEMPLATE["Parameters"]["Mode"], "Default": "x"}}}, {})
