@@ -62,8 +62,9 @@ def main(
     """
     if local:
         use_localaws(localaws_home(os.environ), os.environ)
-    plan = read(file, root or file.parent, run_terraform, sys.stdin)
-    reviewed = _review(plan, EnvironmentRef(env, local), rules.named(confirm), destroy=destroy)
+    folder = root or file.parent
+    plan = read(file, folder, run_terraform, sys.stdin)
+    reviewed = _review(plan, EnvironmentRef(env, local), rules.named(confirm), None if destroy else folder)
     if as_json:
         typer.echo(console.as_json(reviewed.as_json))
     else:
@@ -76,18 +77,21 @@ def main(
         echo(f"`make apply` will refuse this plan: {reviewed.refusal.message}", colour="yellow")
 
 
-def _review(plan: TerraformPlan, environment: EnvironmentRef, confirmed: set[str], *, destroy: bool) -> Review:
+def _review(plan: TerraformPlan, environment: EnvironmentRef, confirmed: set[str], root: Path | None) -> Review:
+    """Review a plan of the root in this folder; None if the plan destroys everything."""
     from mlflow_platform.plan_guard.review import review, review_destroy
 
-    if not destroy and not rules.updated_servers(plan):
-        return review(plan, environment, confirmed, None)
+    if root and not rules.updated_servers(plan):
+        return review(plan, environment, confirmed, None, root)
     import boto3
 
     from mlflow_platform import tracking
 
     tracking.prepare(os.environ)
     session = boto3.Session(region_name=plan.region)
-    return (review_destroy if destroy else review)(plan, environment, confirmed, session)
+    if root is None:
+        return review_destroy(plan, environment, confirmed, session)
+    return review(plan, environment, confirmed, session, root)
 
 
 def _print(reviewed: Review, *, destroy: bool) -> None:

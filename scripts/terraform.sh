@@ -194,8 +194,8 @@ apply() {
   init
   saved=$work/approved.tfplan
   plan "$@" || status=$?
+  guard # Also if nothing changes: Terraform ignores a misspelt attribute.
   if ((status == 2)); then
-    guard
     ask "Apply this plan to $env?"
     apply_saved_plan
   fi

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import PreconditionError, explain
 from mlflow_platform.environment import EnvironmentRef
-from mlflow_platform.plan_guard import cost, losses, rules
+from mlflow_platform.plan_guard import cost, inputs, losses, rules
 from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.tracking_server import find
 
@@ -57,19 +58,21 @@ class Review:
 
 
 def review(
-    plan: TerraformPlan, environment: EnvironmentRef, confirmed: Collection[str], session: Session | None
+    plan: TerraformPlan, environment: EnvironmentRef, confirmed: Collection[str], session: Session | None, root: Path
 ) -> Review:
     """Review a plan that creates or changes resources.
 
     Args:
         confirmed: the names of what the plan may delete or replace.
         session: looks up the state of tracking servers that the plan updates; None to leave that out.
+        root: the folder with the plan's variables.
     """
     warnings = list(rules.warnings(plan))
     if session is not None:
         warnings += rules.stopped_server_warnings(plan, environment, lambda name: _status(session, name))
     refusal = None
     try:
+        inputs.check(plan, root)
         rules.check(plan, confirmed)
     except PreconditionError as error:
         refusal = error

@@ -103,7 +103,7 @@ def test_gitlab_counts_a_replacement_as_a_creation_and_a_deletion() -> None:
 
 def test_the_review_of_the_plan_guard_is_accepted() -> None:
     plan = TerraformPlan.parse(json.dumps({"planned_values": {}}))
-    made = reviewed_plan(plan, EnvironmentRef("staging"), set(), None)
+    made = reviewed_plan(plan, EnvironmentRef("staging"), set(), None, Path())
     assert report.summary(report.checked(json.loads(json.dumps(made.as_json)))) == "no changes"
 
 
