@@ -92,7 +92,7 @@ def provider(context: Context) -> Verdict:
         return warned(
             f"The lock file names AWS provider {found}; the modules are tested with {_PROVIDER}.",
             "Look for unexpected changes in each plan, or restore `.terraform.lock.hcl` and run `make init "
-            f"{context.environment.ref.make_options} ARGS=-upgrade`.",
+            f"{context.environment.ref.make_options}`.",
         )
     return passed(found)
 

@@ -138,7 +138,8 @@ class TerraformPlan:
         """The provider's region: as the plan's data source says, or else the variable `region`."""
         for resource in self.prior:
             if resource["type"] == "aws_region" and resource["mode"] == "data":
-                return str(resource["values"]["id"])
+                values = resource["values"]
+                return str(values.get("region") or values["id"])  # Provider 5 has no `region`, and 6 deprecates `id`.
         given = self.variables.get("region")
         return str(given) if given else None
 

@@ -253,6 +253,12 @@ def test_a_region_that_is_not_in_the_table_has_no_estimate(created: TerraformPla
     assert estimate(replace(created, variables={"region": "eu-west-1"}), Prices.load()) is None
 
 
+@pytest.mark.parametrize("values", [{"id": "eu-west-1"}, {"region": "eu-west-1", "id": "x"}, {"region": "eu-west-1"}])
+def test_the_region_is_that_of_the_data_source_in_each_version_of_the_provider(values: dict[str, str]) -> None:
+    data = {"type": "aws_region", "mode": "data", "values": values}
+    assert TerraformPlan((), (), (data,), {"region": "us-east-1"}).region == "eu-west-1"
+
+
 def test_a_schedule_that_cannot_be_evaluated_has_no_estimate(created: TerraformPlan) -> None:
     def last_friday(resource: Any) -> Any:
         values = resource["values"]
