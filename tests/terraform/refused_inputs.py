@@ -123,8 +123,8 @@ SERVING: Cases = {
         "image_build.vpc must name a VPC, 1 to 16 subnets and 1 to 5 security groups",
     ),
     "more pushers than a trust policy holds": (
-        {"image_pusher_principal_arns": [f"arn:aws:iam::{ACCOUNT}:user/pusher-{n}" for n in range(120)]},
-        "image_pusher_principal_arns has 120 ARNs, which make a trust policy of more than 4,096 characters",
+        {"image_pusher_principal_arns": [f"arn:aws:iam::{ACCOUNT}:user/pusher-{n}" for n in range(200)]},
+        "image_pusher_principal_arns has 200 ARNs, which make a trust policy of more than 8,192 characters",
     ),
     "a model without readers": (
         {"model_package_readers": {"iris": None}},

@@ -38,6 +38,11 @@ def test_what_is_global_beside_roles_and_policies_has_the_prefix(planner: Planne
     assert f"euw1-churn-dev-delivery-{ACCOUNT}" in delivery
 
 
+def test_monitoring_round_the_clock_and_a_schedule_that_stops_the_server_cause_a_warning(planner: Planner) -> None:
+    [warning] = [one for one in planner.plan("prefixed")["warnings"] if "monitoring" in one]
+    assert warning.startswith('monitoring.schedule_expression is "cron(15 * * * ? *)", round the clock, and schedule')
+
+
 def test_policies_name_the_roles_by_their_path_and_prefix(planner: Planner) -> None:
     resources = list(planned(planner))
     roles = {f"role{values['path']}{values['name']}" for kind, values in resources if kind == "aws_iam_role"}

@@ -107,8 +107,8 @@ RULES: dict[str, tuple[dict[str, Any], str]] = {
         "replication.bucket_arn is the artifact bucket itself",
     ),
     "more policies than IAM allows": (
-        NEW | {"additional_role_policies": {f"policy-{n}": f"{POLICY}{n}" for n in range(11)}},
-        "additional_role_policies names 11 policies, and IAM allows 10 on a role",
+        NEW | {"additional_role_policies": {f"policy-{n}": f"{POLICY}{n}" for n in range(26)}},
+        "additional_role_policies names 26 policies, and IAM allows 25 on a role at most",
     ),
     "no role": (NEW | {"create_role": False}, "Set role_arn together with create_role = false, or neither."),
     "both roles": (NEW | {"role_arn": ROLE}, "Set role_arn together with create_role = false, or neither."),

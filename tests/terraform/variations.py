@@ -315,6 +315,13 @@ def part(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
         "resource_changes": [
             _without(prefix, change) for change in plan["resource_changes"] if change["address"].startswith(prefix)
         ],
+        "warnings": [
+            problem["message"]
+            for check in plan.get("checks", [])
+            for instance in check.get("instances", [])
+            if instance["address"]["to_display"].startswith(prefix)
+            for problem in instance.get("problems", [])
+        ],
         "output_changes": {
             key: {"after": after.get(key), "after_unknown": _holds_true(unknown.get(key))}
             for key in configuration.get("outputs", {})

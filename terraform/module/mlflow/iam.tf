@@ -144,6 +144,14 @@ resource "aws_iam_role_policy_attachment" "additional" {
   policy_arn = each.value
 }
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+check "policies_of_the_servers_role" {
+  assert {
+    condition     = length(var.additional_role_policies) <= 10
+    error_message = "additional_role_policies names ${length(var.additional_role_policies)} policies, and IAM's default quota is 10 on a role. Combine some of them, or raise the quota \"Managed policies attached to an IAM role\" of the account (up to 25)."
+  }
+}
+
 # Without these two, Terraform does not notice a policy that was added to the role outside it.
 resource "aws_iam_role_policies_exclusive" "server" {
   count = var.create_role && var.exclusive_role_policies ? 1 : 0

@@ -98,8 +98,8 @@ data "aws_caller_identity" "current" {
 
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     precondition {
-      condition     = length(var.additional_role_policies) <= 10
-      error_message = "additional_role_policies names ${length(var.additional_role_policies)} policies, and IAM allows 10 on a role. Combine some of them."
+      condition     = length(var.additional_role_policies) <= 25
+      error_message = "additional_role_policies names ${length(var.additional_role_policies)} policies, and IAM allows 25 on a role at most, with a raised quota. Combine some of them."
     }
 
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html

@@ -1,6 +1,6 @@
 # Finds a backup or a maintenance window while the schedule has stopped the server. Only plain cron expressions are compared: a fixed minute
 # and hour, and days of the week. A backup is compared if it is in the schedule's time zone, a maintenance window if the schedule is in UTC:
-# Terraform knows no offsets of time zones. For others, a check warns.
+# Terraform knows no offsets of time zones. A check warns about what is not compared.
 locals {
   backup_time_zone = coalesce(try(var.backup.timezone, null), try(var.schedule.time_zone, null), "UTC")
 
@@ -56,6 +56,10 @@ locals {
     ]
   }
 
+  is_compared = {
+    for name in ["backup", "maintenance"] : name => alltrue([for compared in ["start", "stop", name] : length(local.week_minutes[compared]) > 0])
+  }
+
   # The first of them, to name in the message, such as "MON 02:30".
   first_while_stopped = {
     for name, times in local.times_while_stopped : name => length(times) == 0 ? "" : format(
@@ -71,14 +75,14 @@ check "hours_between_backups" {
   }
 }
 
-check "times_in_other_time_zones" {
+check "times_that_cannot_be_compared" {
   assert {
-    condition     = !local.has_schedule || var.weekly_maintenance_window_start == null || try(var.schedule.time_zone, "UTC") == "UTC"
-    error_message = "weekly_maintenance_window_start is ${coalesce(var.weekly_maintenance_window_start, "null")} in UTC, and schedule is in ${try(var.schedule.time_zone, "UTC")}, so the plan cannot tell whether schedule has stopped the server then. Choose a time at which the server runs in summer and in winter, or null to let AWS choose."
+    condition     = !local.has_schedule || var.weekly_maintenance_window_start == null || local.is_compared.maintenance
+    error_message = "weekly_maintenance_window_start is ${coalesce(var.weekly_maintenance_window_start, "null")} in UTC, and the plan cannot tell whether schedule has stopped the server then: it compares only schedules in UTC with one time a day and days of the week. Choose a time at which the server runs, in summer and in winter, or null to let AWS choose."
   }
 
   assert {
-    condition     = !local.has_schedule || var.backup == null || startswith(try(var.backup.schedule_expression, "rate("), "rate(") || local.backup_time_zone == try(var.schedule.time_zone, "")
-    error_message = "backup is in ${local.backup_time_zone}, and schedule is in ${try(var.schedule.time_zone, "UTC")}, so the plan cannot tell whether schedule has stopped the server then. Leave out backup.timezone to use the time zone of schedule."
+    condition     = !local.has_schedule || var.backup == null || local.is_compared.backup
+    error_message = "backup.schedule_expression is ${try(var.backup.schedule_expression, "null")} in ${local.backup_time_zone}, and the plan cannot tell whether schedule has stopped the server then, so that the backup would fail: it compares only cron expressions with one time a day and days of the week, in the time zone of schedule. Make sure that the server runs at each backup."
   }
 }

@@ -237,8 +237,10 @@ variable "object_lock" {
   }
 
   validation {
+    # AWS documents no largest number. This is that of S3 Object Lock in other stores, such as
+    # https://docs.netapp.com/us-en/storagegrid-118/tenant/update-default-retention-settings.html: a typing error in COMPLIANCE mode lasts.
     condition     = var.object_lock == null || try(var.object_lock.days >= 1 && var.object_lock.days <= 36500 && floor(var.object_lock.days) == var.object_lock.days, false)
-    error_message = "object_lock.days must be a whole number of days from 1 to 36500."
+    error_message = "object_lock.days must be a whole number of days from 1 to 36500 (100 years)."
   }
 
   validation {
@@ -618,7 +620,7 @@ variable "permissions_boundary_arn" {
 }
 
 variable "backup" {
-  description = "A nightly, incremental backup of the active server; null makes none. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the server must run then; the default time zone is that of `schedule`, or else UTC), and `keep` how many backups to keep. An alarm is raised when none succeeded for `alarm_after_hours`. `destination_uri` writes to that bucket, which may be in another account, instead of `backups/` in the artifact store; `destination_kms_key_arn` is its key, and the output `backup_destination_policy` what its owner must allow. `vpc` runs the job in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
+  description = "A nightly, incremental backup of the active server; null makes none. `schedule_expression` and `timezone` say when (an EventBridge Scheduler expression; the server must run then; the default time zone is that of `schedule`, or else UTC; Scheduler skips a local time that the change to summer time leaves out, such as 2:30 in Europe), and `keep` how many backups to keep. An alarm is raised when none succeeded for `alarm_after_hours`. `destination_uri` writes to that bucket, which may be in another account, instead of `backups/` in the artifact store; `destination_kms_key_arn` is its key, and the output `backup_destination_policy` what its owner must allow. `vpc` runs the job in these subnets, and `package_index_url` installs Python packages from an index that needs no password instead of from PyPI. `repository` is the folder of a checkout of this repository, needed when the module was copied out of one."
   type = object({
     schedule_expression     = optional(string, "cron(30 2 * * ? *)")
     timezone                = optional(string)

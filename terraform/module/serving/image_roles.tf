@@ -260,6 +260,6 @@ check "length_of_the_pushers_trust_policy" {
   assert {
     # Three ARNs always fit, also those that are known only after the apply.
     condition     = length(var.image_pusher_principal_arns) <= 3 ? true : length(jsonencode(var.image_pusher_principal_arns)) <= 1900
-    error_message = "image_pusher_principal_arns has ${length(var.image_pusher_principal_arns)} ARNs, which make a trust policy of more than 2,048 characters, IAM's default quota. Name fewer, attach the policy of output image_pusher_policy_arn to your roles instead, or raise the quota \"Role trust policy length\" of the account (up to 4,096)."
+    error_message = "image_pusher_principal_arns has ${length(var.image_pusher_principal_arns)} ARNs, which make a trust policy of more than 2,048 characters, IAM's default quota. Name fewer, attach the policy of output image_pusher_policy_arn to your roles instead, or raise the quota \"Role trust policy length\" of the account (up to 8,192)."
   }
 }

@@ -165,9 +165,9 @@ variable "image_pusher_principal_arns" {
   }
 
   validation {
-    # A trust policy has 2,048 characters at most, and 4,096 with a raised quota: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    condition     = length(jsonencode(var.image_pusher_principal_arns)) <= 3948
-    error_message = "image_pusher_principal_arns has ${length(var.image_pusher_principal_arns)} ARNs, which make a trust policy of more than 4,096 characters, IAM's largest quota. Name fewer, or attach the policy of output image_pusher_policy_arn to your roles instead."
+    # A trust policy has 2,048 characters at most, and 8,192 with a raised quota: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    condition     = length(jsonencode(var.image_pusher_principal_arns)) <= 8044
+    error_message = "image_pusher_principal_arns has ${length(var.image_pusher_principal_arns)} ARNs, which make a trust policy of more than 8,192 characters, IAM's largest quota. Name fewer, or attach the policy of output image_pusher_policy_arn to your roles instead."
   }
 }
 

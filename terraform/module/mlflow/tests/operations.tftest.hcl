@@ -86,11 +86,12 @@ run "a_backup_and_a_maintenance_window_while_the_server_runs_are_accepted" {
   }
 }
 
-run "an_alarm_that_a_weekend_without_backups_raises_causes_a_warning" {
+run "an_alarm_that_a_weekend_without_backups_raises_and_more_policies_than_the_default_quota_cause_a_warning" {
   command = plan
 
   variables {
-    backup = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)", alarm_after_hours = 72 }
+    backup                   = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 7 ? * MON-FRI *)", alarm_after_hours = 72 }
+    additional_role_policies = { for number in range(11) : number => "arn:aws:iam::111122223333:policy/p${number}" }
   }
 
   assert {
@@ -98,7 +99,7 @@ run "an_alarm_that_a_weekend_without_backups_raises_causes_a_warning" {
     error_message = "From Friday to Monday are 72 hours, not ${local.hours_between_backups}."
   }
 
-  expect_failures = [check.hours_between_backups]
+  expect_failures = [check.hours_between_backups, check.policies_of_the_servers_role]
 }
 
 run "only_the_nights_on_which_the_server_is_stopped_are_refused" {
@@ -132,7 +133,7 @@ run "a_backup_is_in_the_time_zone_of_the_schedule_and_a_window_in_utc_causes_a_w
     error_message = "Got ${jsonencode(local.first_while_stopped)}"
   }
 
-  expect_failures = [aws_scheduler_schedule_group.this[0], check.times_in_other_time_zones]
+  expect_failures = [aws_scheduler_schedule_group.this[0], check.times_that_cannot_be_compared]
 }
 
 run "a_backup_in_another_time_zone_causes_a_warning" {
@@ -148,22 +149,24 @@ run "a_backup_in_another_time_zone_causes_a_warning" {
     error_message = "Got ${jsonencode(local.first_while_stopped)}"
   }
 
-  expect_failures = [check.times_in_other_time_zones]
+  expect_failures = [check.times_that_cannot_be_compared]
 }
 
-run "expressions_of_another_form_are_not_compared" {
+run "expressions_of_another_form_are_not_compared_and_cause_a_warning" {
   command = plan
 
   variables {
-    schedule                        = { start = "cron(0 7 1 * ? *)", stop = "cron(0 20 ? * MON#2 *)" }
-    weekly_maintenance_window_start = "Tue:03:30"
-    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "rate(1 day)", timezone = "Europe/Berlin" }
+    schedule                        = { start = "cron(0 7 ? * MON-FRI *)", stop = "cron(0 12,20 ? * MON-FRI *)" }
+    weekly_maintenance_window_start = null
+    backup                          = { repository = "./tests/mocks/repository", schedule_expression = "cron(30 2 * * ? *)" }
   }
 
   assert {
     condition     = local.times_while_stopped == { backup = [], maintenance = [] }
     error_message = "Got ${jsonencode(local.times_while_stopped)}"
   }
+
+  expect_failures = [check.times_that_cannot_be_compared]
 }
 
 run "a_budget_without_notifications_a_reserved_parameter_name_and_a_backup_without_sources_are_refused" {
