@@ -266,3 +266,28 @@ def test_reads_all_pages_of_a_history() -> None:
 
     assert asyncio.run(go()) == [1, 2]
     assert tokens == ["", 'a"']
+
+
+def test_reads_histories_of_mlflow_3_10_which_returns_nothing_without_the_number_of_points() -> None:
+    point = {"key": "loss", "value": 1.0, "timestamp": 1, "step": 3}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "bulk" in request.url.path:
+            return httpx.Response(404, json={"error_code": "ENDPOINT_NOT_FOUND", "message": "no"})
+        if int(request.url.params.get("max_results", 0)) > 0:
+            return httpx.Response(200, json={"metrics": [point]})
+        if request.url.params.get("page_token"):
+            return httpx.Response(400, json={"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid page token"})
+        return httpx.Response(200, json={"next_page_token": "offset 0"})
+
+    async def go() -> list[list[int]]:
+        client = Client("paged", "http://paged", transport=httpx.MockTransport(answer))
+        source = RestSource(client, "3.10.1", lambda uri: Folder(Path(uri)), "paged")
+        run = Run(RUN, "7", "r", "u", "FINISHED", 1, 2, "active", "", latest={"loss": Point("loss", 1.0, 1, 3)})
+        of_runs = [history async for _, history in source.histories([run])]
+        histories = [source.history(RUN, "loss"), *of_runs]
+        found = [[point.step async for chunk in history for point in chunk] for history in histories]
+        await source.close()
+        return found
+
+    assert asyncio.run(go()) == [[3], [3]]

@@ -20,6 +20,9 @@ from mlflow_transfer.sources.rest_listing import Listing
 
 # The limits of metrics/get-history-bulk (mlflow/server/handlers.py): 100 runs, 25,000 points.
 _BULK_POINTS = 25_000
+# Without a number, MLflow 3.10 returns empty pages, as a comment in the later version says (`_get_metric_history` in
+# mlflow/server/handlers.py of MLflow 3.17). Versions up to 3.0 return all points whatever the number is.
+_PAGE_POINTS = 50_000
 # gunicorn (MLflow 2 and 3.0) accepts request lines of 4,094 characters. "&run_id=" and an id take 40 of them.
 _LONGEST_LINE = 3_900
 _ID_IN_LINE = 40
@@ -100,7 +103,7 @@ class Histories:
 
     async def _one_by_one(self, key: str, run_ids: list[str], found: dict[str, list[Point]]) -> None:
         async def fetch(run_id: str) -> None:
-            query = {"run_id": run_id, "metric_key": key}
+            query = {"run_id": run_id, "metric_key": key, "max_results": _PAGE_POINTS}
             place = f"run {run_id} metric {key!r}"
             async for page in self._listing.pages_of_get("metrics/get-history", query, "metrics", place):
                 found[run_id] += self._listing.parsed(page, point_from, f"{place}: a point")
@@ -116,7 +119,7 @@ class Histories:
         """All points of one metric. An interrupted response is requested again, and known points are skipped."""
         given, place = 0, f"run {run_id} metric {key!r}"
         attempts = Attempts(self._client.retry)
-        query = {"run_id": run_id, "metric_key": key}
+        query = {"run_id": run_id, "metric_key": key, "max_results": _PAGE_POINTS}
         path, seen_tokens = API + "metrics/get-history", set[str]()
         # A loop of its own, because a response that breaks off is continued behind the points that it gave.
         while True:
