@@ -13,8 +13,7 @@ def run_fingerprint(run: Run, target: Target) -> str:
         target: maps the source's ids to the destination's.
     """
     parent = run.tags.get(PARENT_RUN, "")
-    parent_there = (parent != run.id and target(parent)) or parent
-    return _with_state(fingerprint(run), run, parent_there)
+    return _with_state(fingerprint(run), run, target(parent) or parent)
 
 
 def copied_run_fingerprint(run: Run, stored: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from mlflow_transfer.links import Kind, Link, Links
-from mlflow_transfer.records import MODEL_VERSIONS, PARENT_RUN, RUN_NAME, ModelVersion, without_own_tags
+from mlflow_transfer.records import MODEL_VERSIONS, RUN_NAME, ModelVersion, without_own_tags
 
 # A run id is 32 hexadecimal digits. A logged model's id has "m-" before them, a trace's "tr-" or nothing.
 IDS = re.compile(r"(?<![0-9a-zA-Z])(?:m-|tr-)?[0-9a-f]{32}(?![0-9a-zA-Z])")
@@ -35,7 +35,7 @@ def split_tags(tags: Mapping[str, str], own_id: str, target: Target) -> tuple[di
             continue
         if not key.startswith("mlflow.") or key == "mlflow.note.content":
             now[key] = value
-        elif own_id in value and key != PARENT_RUN:
+        elif own_id in value:
             later[key] = value
         else:
             now[key] = rewrite_ids(value, target)

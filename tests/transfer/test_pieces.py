@@ -18,12 +18,23 @@ from mlflow.utils import validation
 from mlflow_common.retry import Retry
 from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
+from mlflow_transfer.fingerprints import copied_run_fingerprint, run_fingerprint
 from mlflow_transfer.fitting import fit_experiment, fit_registered_model, fit_trace
 from mlflow_transfer.limits import Limits, adapt
 from mlflow_transfer.losses import Loss, loss_lines
-from mlflow_transfer.records import Experiment, ModelVersion, Point, RegisteredModel, Run, Trace, point_key, to_json
+from mlflow_transfer.records import (
+    Experiment,
+    ModelVersion,
+    Point,
+    RegisteredModel,
+    Run,
+    Trace,
+    fingerprint,
+    point_key,
+    to_json,
+)
 from mlflow_transfer.rest_stream import BrokenError, points_of
-from mlflow_transfer.rewrite import moved, rewrite_ids
+from mlflow_transfer.rewrite import moved, rewrite_ids, rewrite_own_tags, split_tags
 from mlflow_transfer.session import counted
 from mlflow_transfer.sources.archive_json import trace_from_json
 from mlflow_transfer.sources.database_rows import trace_from_row
@@ -101,6 +112,15 @@ def test_maps_only_whole_ids() -> None:
     known = {RUN: NEW, f"m-{RUN}": f"m-{NEW}"}
     text = f"runs:/{RUN}/model models:/m-{RUN} x{RUN} {RUN}0 {'c' * 32}"
     assert rewrite_ids(text, known.get) == f"runs:/{NEW}/model models:/m-{NEW} x{RUN} {RUN}0 {'c' * 32}"
+
+
+def test_a_run_that_is_its_own_parent_names_its_copy() -> None:
+    run = Run(RUN, "7", "r", "u", "FINISHED", 1, 2, "active", "", tags={"mlflow.parentRunId": RUN, "user": RUN})
+    now, later = split_tags(run.tags, RUN, lambda _: None)
+    assert now == {"user": RUN}
+    assert rewrite_own_tags(later, RUN, "copy", lambda _: None) == {"mlflow.parentRunId": "copy"}
+    there = replace(run, id="copy", tags={"mlflow.parentRunId": "copy"})
+    assert run_fingerprint(run, {RUN: "copy"}.get) == copied_run_fingerprint(there, fingerprint(run))
 
 
 def test_maps_a_version_source_below_a_moved_root_only() -> None:
