@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import PlatformError
@@ -24,7 +25,8 @@ from mlflow_platform.validation.table import listed
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A window's rows beyond this are sampled evenly for the comparison of distributions, which needs no more.
+# Of more rows, so many are drawn at random for the comparison of distributions, which needs no more. Every tenth row
+# would be the first one of each request, if requests have ten rows, such as the candidates of a ranking.
 _MOST_ROWS = 20_000
 
 
@@ -171,9 +173,8 @@ def _window(
     scored = quality.judged(scored, baseline.reference, settings.quality)
     found = None
     if baseline.columns and positions:
-        step = -(-len(positions) // _MOST_ROWS)
-        rows = dataset.take(table, positions[::step])
-        found = _compared(rows, baseline, model, settings.drift)
+        drawn = sorted(Random(0).sample(positions, min(len(positions), _MOST_ROWS)))  # noqa: S311 not for security
+        found = _compared(dataset.take(table, drawn), baseline, model, settings.drift)
     return WindowResult(window, len(positions), found, scored)
 
 

@@ -7,6 +7,7 @@ them better than any others.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -178,12 +179,18 @@ def _read(client: MlflowClient, run_id: str, artifact: str, folder: Path) -> Tab
 
 
 def _reference(metrics: Mapping[str, float]) -> dict[str, float]:
-    """A run's metrics by their plain names; those of its validation come before those of its training."""
+    """A run's metrics by their plain names; those of its validation come before those of its training.
+
+    Left out are NaN, infinity (which MLflow's database holds as the largest number) and an accuracy in percent: no
+    quality would be worse, or any.
+    """
     found: dict[str, float] = {}
     for prefix in _PREFIXES:
         for name, value in metrics.items():
-            if name.startswith(prefix):
-                found.setdefault(name.removeprefix(prefix), value)
+            plain = name.removeprefix(prefix)
+            most = 1.0 if plain == "accuracy" else sys.float_info.max / 2
+            if name.startswith(prefix) and abs(value) <= most:
+                found.setdefault(plain, value)
     return found
 
 

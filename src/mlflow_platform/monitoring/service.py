@@ -11,7 +11,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow_common.errors import InputError, reason
-from mlflow_platform.monitoring import assessment, baseline, endpoints, ingestion, publishing, report, truth, windows
+from mlflow_platform.monitoring import (
+    assessment,
+    baseline,
+    endpoints,
+    ingestion,
+    publishing,
+    quality,
+    report,
+    truth,
+    windows,
+)
 from mlflow_platform.monitoring.assessment import Assessment, Settings
 from mlflow_platform.monitoring.endpoints import Variant
 from mlflow_platform.monitoring.ingestion import Ingested
@@ -228,6 +238,12 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
     if found.unjudged:
         what = "Drift" if found.judged is None else "Drift of the predictions"
         notes.append(f"{what} is not judged: {found.unjudged}.")
+    task = found.scored.quality.task if found.scored else None
+    if task and (name := quality.MAIN[task]) not in found.baseline.reference:
+        notes.append(
+            f"A worse {name} raises no alarm: the model's run has none that it can be compared with. Validate the "
+            "endpoint, or give --threshold."
+        )
     notes += dict.fromkeys(note for result in found.results for note in result.quality.notes)
     problems = {result.quality.problem for result in found.results if result.quality.problem}
     return notes + [f"Quality could not be computed: {problem}." for problem in sorted(problems)]

@@ -109,9 +109,11 @@ def log(
     from mlflow.entities import Metric, RunTag
 
     now = int(time.time() * 1000)
+    # It is only computed if predictions are missing, and would stay what an earlier validation logged.
+    complete = {"missing_predictions": 0.0, **metrics}
     client.log_batch(
         run_id,
-        metrics=[Metric(f"{VALIDATION}/{name}", value, now, 0) for name, value in metrics.items()],
+        metrics=[Metric(f"{VALIDATION}/{name}", value, now, 0) for name, value in complete.items()],
         tags=[RunTag(f"{VALIDATION}.endpoint", endpoint)],
     )
     for path in paths:

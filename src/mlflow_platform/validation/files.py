@@ -27,6 +27,16 @@ _PARQUET = {".parquet", ".pq"}
 _JSON_LINES = {".jsonl", ".ndjson"}
 _DELIMITERS = ",;\t|"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# How files of other formats begin, which people name .csv, or which have two suffixes (.csv.gz).
+_OTHERS = {
+    b"\x1f\x8b": "is compressed with gzip: unpack it first",
+    b"BZh": "is compressed with bzip2: unpack it first",
+    b"\xfd7zXZ": "is compressed with xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard: unpack it first",
+    b"PK\x03\x04": "is a ZIP archive or an Excel file: unpack it, or save it as CSV",
+    b"\xd0\xcf\x11\xe0": "is an Excel file: save it as CSV",
+    b"PAR1": "is a Parquet file: name it .parquet",
+}
 # pyarrow parses a file in blocks, and a row must fit into one.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 2**31 - 1
 # Files and requests come from others too. As Python objects, a value takes 8 to 60 bytes.
@@ -88,7 +98,7 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
     if not content.strip():
         raise InputError(f"{file} cannot be read as CSV: it is empty")
     if b"\0" in content:
-        raise InputError(f"{file} cannot be read as CSV: it contains NUL bytes; save it as UTF-8")
+        raise _no_text(content, file, "it contains NUL bytes")
     header, delimiter = _header(content, file, target)
     check_names(file, header)
     if b'"' in content:
@@ -118,6 +128,11 @@ def parse_csv(content: bytes, file: str, target: str) -> Table:
     # The first row is the header itself.
     values = [column[1:] for column in values]
     return Table(file, {name: column for name, column in zip(header, values, strict=True) if name}, is_text=True)
+
+
+def _no_text(content: bytes, file: str, problem: str) -> InputError:
+    other = next((other for start, other in _OTHERS.items() if content.startswith(start)), None)
+    return InputError(f"{file} {other or f'cannot be read as CSV: {problem}; save it as UTF-8'}")
 
 
 def _check_quotes(content: bytes, file: str, delimiter: str) -> None:
@@ -171,7 +186,7 @@ def _header(content: bytes, file: str, target: str) -> tuple[list[str], str]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{file} cannot be read as CSV: line {line} is not UTF-8; save it as UTF-8") from None
+        raise _no_text(content, file, f"line {line} is not UTF-8") from None
     headers: dict[str, list[str]] = {}
     for delimiter in _DELIMITERS:
         try:

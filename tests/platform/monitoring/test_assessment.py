@@ -122,6 +122,12 @@ def test_probabilities_are_the_classes_of_the_baseline(signature: Signature, ans
     assert (found.alarms, found.unjudged) == ([], "")
 
 
+def test_rows_are_drawn_at_random_if_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every second row would be the first of each request of two rows."""
+    monkeypatch.setattr(assessment, "_MOST_ROWS", ROWS // 2)
+    assert assess(NAMED, {"s": NAMES}, records("s", NAMES)).drifted == []
+
+
 @pytest.mark.parametrize("classes", [[0, 1], ["0", "1"], [False, True]])
 @pytest.mark.parametrize(
     "answer",

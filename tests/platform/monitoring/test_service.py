@@ -1,6 +1,7 @@
 """Monitoring of an endpoint from captured files to report, metrics and status, with AWS and MLflow in this process."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -232,6 +233,18 @@ def test_an_endpoint_without_traffic_is_not_judged(world: World) -> None:
     with pytest.raises(PreconditionError, match="drift is not judged, because neither"):
         gate.check([outcome], QualityLimits(), fail_on_drift=True)
     gate.check([outcome], QualityLimits(), fail_on_drift=False)
+
+
+@pytest.mark.parametrize(("accuracy", "known"), [(0.9, 0.9), (93.5, None), (math.nan, None)])
+def test_a_reference_that_nothing_is_worse_than_is_reported(world: World, accuracy: float, known: float | None) -> None:
+    world.client.log_metric(world.run_id, "accuracy", accuracy)
+    world.send(60, NOW - timedelta(hours=2), "one")
+    store = service.store_of(world.job.environment, world.job.session, ENDPOINT)
+    service.add_truth(store, [Truth(f"one-{number}", None, "b") for number in range(60)])
+    outcome = world.run()
+    assert outcome.assessment.baseline.reference.get("accuracy") == known
+    noted = [note for note in outcome.notes if note.startswith("A worse accuracy raises no alarm")]
+    assert bool(noted) == (known is None)
 
 
 def test_a_run_without_training_rows_is_reported(world: World) -> None:

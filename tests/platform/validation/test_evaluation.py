@@ -80,9 +80,10 @@ def test_metrics_and_files_are_logged_under_validation(client: Any, run_id: str,
     files = [tmp_path / "report.html", tmp_path / "residuals.png"]
     for file in [*files, tmp_path / "somebody_elses.txt"]:
         file.write_text("x")
+    evaluation.log(client, run_id, {"missing_predictions": 2.0, "rows": 3.0}, files, endpoint="e")
     evaluation.log(client, run_id, {"r2": 0.5, "rows": 3.0}, files, endpoint="e")
     run = client.get_run(run_id)
-    assert run.data.metrics == {"validation/r2": 0.5, "validation/rows": 3.0}
+    assert run.data.metrics == {"validation/r2": 0.5, "validation/rows": 3.0, "validation/missing_predictions": 0.0}
     assert run.data.tags["validation.endpoint"] == "e"
     assert {file.path for file in client.list_artifacts(run_id, "validation")} == {
         "validation/report.html",

@@ -1,5 +1,6 @@
 """Data files: every format and delimiter is read to the same table, without changing a value."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,9 @@ def two_of_a_name() -> bytes:
         ("rows.csv", b"\xef\xbb\xbf \n", "cannot be read as CSV: it is empty"),
         ("rows.csv", b"\x00\xff\xfe", "cannot be read as CSV: it contains NUL bytes; save it as UTF-8"),
         ("rows.csv", b"a,y\n1,2\n\xe9,3\n", "line 3 is not UTF-8"),
+        ("rows.csv.gz", gzip.compress(b"a,y\n1,2\n"), "rows.csv.gz is compressed with gzip: unpack it first"),
+        ("rows.csv", b"PK\x03\x04\x14\0", "rows.csv is a ZIP archive or an Excel file: unpack it, or save it as CSV"),
+        ("rows.parquet.snappy", b"PAR1\0", "is a Parquet file: name it .parquet"),
         ("rows.csv", b'a,y\n1,2\n"', "cannot be read as CSV"),
         ("rows.csv", b"a,y\n1,2,3\n", "cannot be read as CSV: CSV parse error: Row #2: Expected 2 columns, got 3"),
         ("rows.csv", b"a,y\n", "rows.csv has no rows"),
