@@ -116,13 +116,16 @@ def _check_shape(frame: pd.DataFrame, target: str, rules: Mapping[str, Any]) -> 
 def decorated(values: Iterable[Any]) -> str | None:
     """The first number with a comma or a sign in a column of such numbers; None if it is none.
 
-    Training would take them for names.
+    Training would take them for names. Whole numbers that all have a plus sign may be names, such as telephone numbers.
     """
     texts = [str(value).strip() for value in values]
     found = [match for text in texts if (match := _DECORATED.fullmatch(text))]
     plain = sum(re.fullmatch(_PLAIN, text) is not None for text in texts)
-    if not found or len(found) + plain < _NUMBERS * len(texts):
+    if len(found) + plain < _NUMBERS * len(texts):
         return None
+    if not found:
+        are_signed = any(text.startswith("-") or "." in text for text in texts) and len(set(texts)) > _MOST_NAMES
+        return next((text for text in texts if text.startswith("+") and are_signed), None)
     with_comma = sum(match["comma"] is not None for match in found)
     is_number = with_comma >= _NUMBERS * len(texts) or len(set(texts)) > _MOST_NAMES
     return found[0].group() if is_number else None

@@ -104,7 +104,7 @@ def _as_written(table: Table, name: str, prepared: rows.Rows) -> Sequence[Any]:
 
 
 def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
-    """Refuse a column of text in which most values are numbers: it would be encoded as categories.
+    """Refuse a column of text in which most values are numbers, or have a sign: it would be encoded as categories.
 
     Numbers with a leading zero are numbers here, so that a column of postal codes is none of those.
 
@@ -113,7 +113,7 @@ def _check_numbers(path: Path, name: str, values: Sequence[Any]) -> None:
     """
     present = [(row, value) for row, value in enumerate(values, 1) if value is not None and value != ""]
     others = [(row, value) for row, value in present if isinstance(value, str) and not looks_numeric(value)]
-    if others and (first := decorated(value for _, value in present)):
+    if any(isinstance(value, str) for _, value in present) and (first := decorated(value for _, value in present)):
         raise InputError(
             f"{path.name}: {name!r} has numbers such as {first!r}: write them as 1234.5, without other characters."
         )

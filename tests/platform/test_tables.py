@@ -125,8 +125,8 @@ NUMBERED = "".join(f"{number},{number % 2}\n" for number in range(40))
 
 def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> None:
     zips = [f"{number:05}" for number in range(9990, 10030)]
-    rows = "".join(f"{zip_}, {number},{number % 2}\n" for number, zip_ in enumerate(zips))
-    (tmp_path / "rows.csv").write_text("zip,n,y\n" + rows)
+    rows = "".join(f"{zip_}, {number},+49{number},{number % 2}\n" for number, zip_ in enumerate(zips))
+    (tmp_path / "rows.csv").write_text("zip,n,phone,y\n" + rows)
     split = tables.train(tmp_path / "rows.csv", "y", SMALL).split
     assert set(split.train["zip"]) < set(zips)
     assert split.train["n"].dtype.kind == "f"
@@ -150,6 +150,8 @@ def test_postal_codes_and_spaced_numbers_can_be_trained_on(tmp_path: Path) -> No
         ),
         ("x;y\n" + "1,5;a\n2,5;b\n" * 9, "'x' has numbers such as '1,5': write them as 1234.5"),
         ("x;y\n" + "".join(f"{n},5;a\n{n};b\n" for n in range(12)), "'x' has numbers such as '0,5'"),
+        ("x,y\n" + "".join(f"+{n}.5,a\n-{n},b\n" for n in range(12)), r"'x' has numbers such as '\+0.5'"),
+        ("y,x\n" + "".join(f"+{n}.5,1\n" for n in range(30)), r"'y' has numbers such as '\+0.5'"),
         ("x,y\n" + "1e39,a\n2,b\n" * 9, r"'x' is beyond 3.4e\+38 in row 1"),
     ],
 )

@@ -182,6 +182,7 @@ def test_numbers_of_every_parquet_type_are_numbers(tmp_path: Path) -> None:
             ".csv",
             "the column 'a' has numbers such as '0,5'. Write them as 1234.5",
         ),
+        ("a,y\n" + "".join(f"+{n}.5,x\n-{n},z\n" for n in range(12)), ".csv", r"numbers such as '\+0.5'"),
         ("a,y\n" + '"1,000",x\n"2,000.5",z\n' * 10, ".csv", "numbers such as '1,000'"),
         ("a,y\n" + "".join(f"{n}.5 %,x\n$3,z\n" for n in range(20)), ".csv", "numbers such as '0.5 %'"),
         ("a,y\n" + '1, "x"\n2, "z"\n' * 10, ".csv", "in row 1 of d.csv a quote follows a space"),

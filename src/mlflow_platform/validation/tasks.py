@@ -9,7 +9,7 @@ from mlflow_common.errors import InputError
 from mlflow_platform.validation.predictions import Predictions
 from mlflow_platform.validation.rows import Rows, Task
 from mlflow_platform.validation.table import quoted
-from mlflow_platform.validation.values import number_in
+from mlflow_platform.validation.values import looks_numeric, number_in
 
 # More distinct numbers than this are not classes.
 _MOST_CLASSES = 20
@@ -22,8 +22,9 @@ def decide(rows: Rows, predictions: Predictions) -> Task:
     the truth has more than 20 different ones, else classification.
 
     Raises:
-        InputError: the truth is 0 or 1 and the predictions lie between: these may be probabilities or numbers. Or the
-            predictions are numbers, and the truth has numbers and other text.
+        InputError: the truth has two values, such as 0 and 1, and the predictions are fractions: these may be
+            probabilities, decision values or numbers. Or the predictions are numbers, and the truth has numbers and
+            other text, or numbers with a plus sign or leading zeros.
     """
     if rows.task:
         return rows.task
@@ -44,12 +45,28 @@ def decide(rows: Rows, predictions: Predictions) -> Task:
             f"the truth in {rows.target!r} is 0 or 1 and the predictions lie between: give --task classification if "
             "they are probabilities of class 1, or --task regression"
         )
+    if len(classes) == 2 < len(rows.truth):
+        lower, upper = sorted(classes)
+        fraction = next(value for value in present if not _are_whole([value]))
+        raise InputError(
+            f"the truth in {rows.target!r} has only the values {lower:g} and {upper:g}, and the predictions are "
+            f"fractions (as {quoted(fraction)}): give --task regression, or let the model predict classes"
+        )
     return "regression"
 
 
 def _check_truth(rows: Rows, predicted: Sequence[Any]) -> None:
-    """Refuse truth of numbers and a few other texts, such as `NaN`, where the model predicts fractions."""
+    """Refuse truth of numbers and a few other texts, such as `NaN`, where the model predicts fractions.
+
+    Truth of numbers such as `+0.5` and `00.5` is text only.
+    """
     texts = [value for value in rows.truth if isinstance(value, str) and number_in(value) is None]
+    if texts and any(map(looks_numeric, texts)):
+        raise InputError(
+            f"the model predicts numbers (as {quoted(predicted[0])}), and the truth in {rows.target!r} has numbers "
+            f"such as {quoted(next(filter(looks_numeric, texts)))}, which may be text: give --task regression or "
+            "--task classification"
+        )
     if texts and len(texts) < len(rows.truth):
         raise InputError(
             f"the model predicts numbers (as {quoted(predicted[0])}), and the truth in {rows.target!r} has numbers and "

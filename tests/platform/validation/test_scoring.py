@@ -260,6 +260,23 @@ def test_rejects_predicted_names_where_the_truth_is_numbers(truth: str) -> None:
         scoring.compare(rows_of_csv(truth), answers_of(["setosa", "versicolor", "virginica", "setosa"]))
 
 
+@pytest.mark.parametrize("truth", [["+0.5", "+1.5"], ["+0.5", "-1.5"], ["00.5", "01.5"]])
+def test_truth_of_numbers_in_another_form_needs_a_task_if_the_model_predicts_fractions(truth: list[str]) -> None:
+    """As classes, all rows would be wrong."""
+    with pytest.raises(InputError, match=f"has numbers such as '{re.escape(truth[0])}', which may be text: give --"):
+        scored(truth, [0.4, 1.4])
+    rows = files.parse(b"x,y\n1,+0.5\n1,-1.5\n", "rows.csv", "y")
+    prepared = prepare(rows, "y", task="regression", signature=Signature(), origin="a test")
+    assert scoring.compare(prepared, answers_of([0.5, -1.5])).metrics["rmse"] == 0.0
+
+
+def test_truth_of_two_numbers_needs_a_task_if_the_model_predicts_fractions() -> None:
+    """These may be probabilities or decision values of classes called -1 and 1."""
+    with pytest.raises(InputError, match=r"only the values -1 and 1, and the predictions are fractions \(as 0.9\)"):
+        scored([-1, 1, 1], [-1.0, 0.9, 2.5])
+    assert scored([-1, 1, 1], [-1.0, 0.9, 2.5], "regression").task == "regression"
+
+
 @pytest.mark.parametrize("marker", ["NaN", "NA", "inf", "n/a"])
 def test_numbers_and_text_in_the_truth_of_a_model_that_predicts_numbers_are_an_error(marker: str) -> None:
     with pytest.raises(InputError, match="the truth in 'y' has numbers and text"):
