@@ -14,6 +14,16 @@ FOLDER = REPOSITORY / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 OWN = re.compile(r"\$/\.github/workflows/(\w+\.yml)")
+# The first major version of each action that runs on Node 24. GitHub announced the end of Node 20 on its runners for September 2026:
+# https://github.blog/changelog/2025-09-19-deprecation-of-node-20-on-github-actions-runners/
+NODE_24 = {
+    "actions/checkout": 5,
+    "actions/setup-python": 6,
+    "actions/upload-artifact": 6,
+    "actions/download-artifact": 7,
+    "aws-actions/configure-aws-credentials": 6,
+    "hashicorp/setup-terraform": 4,
+}
 ENVIRONMENTS = {file.parent.name for file in (REPOSITORY / "mlflow/terraform").glob("*/main.tf")}
 # The roles of terraform/module/github that a job may assume, by the workflow's job.
 ROLE = re.compile(
@@ -58,6 +68,14 @@ def test_every_action_is_pinned_and_every_call_has_the_inputs_of_its_workflow(jo
     for inner in workflow(FOLDER / called[1])["jobs"].values():
         # A called job cannot have more than the caller gives.
         assert inner["permissions"].items() <= job["permissions"].items()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_action_runs_on_a_node_that_the_runners_have(file: Path) -> None:
+    text = file.read_text()
+    used = re.findall(r"uses: ([\w./-]+)@[0-9a-f]{40} # v(\d+)\.", text)
+    assert len(used) == len(re.findall(r"uses: [\w.-]+/", text))
+    assert [(name, major) for name, major in used if int(major) < NODE_24[name]] == []
 
 
 @pytest.mark.parametrize("job", jobs())
