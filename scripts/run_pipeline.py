@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError, explain
+from mlflow_common.errors import InputError, PlatformError, explain
 from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.factory import jobs, parameters, runs
-from mlflow_platform.factory.execution import Pipeline
+from mlflow_platform.factory.execution import Pipeline, Step, check_name
 from mlflow_platform.factory.project import Project, upload
 from mlflow_platform.session import open_environment
 from training.params import DATASETS
@@ -124,6 +125,8 @@ def run_pipeline(
 
     The exit status is 0 if a model was registered, and 1 if a step failed or the metric did not reach the threshold.
     """
+    if name is not None:
+        check_name(name)
     model = register or _stem(data)
     tracking.check_model_name(model)
     tracking.check_alias(alias)
@@ -197,14 +200,13 @@ def _run(
     arn = pipeline.start(
         given, concurrent=options.concurrent, description=f"commit {source}" if source else "no commit"
     )
+    above = arn.rsplit("/", 1)[0]
+    runs.close_ended(client, experiment_id, name, lambda one: pipeline.has_succeeded(f"{above}/{one}"))
     run_id = runs.open_run(client, experiment_id, arn, source=source, version=version, tags=environment.tags)
     console.progress(f"execution {arn.rsplit('/', 1)[-1]} started")
-    succeeded = False
-    try:
-        steps = pipeline.follow(arn, console.progress)
-        succeeded = True
-    finally:
-        registered = _close(console, client, run_id, experiment_id, succeeded=succeeded)
+    steps, registered = follow(
+        console, pipeline, arn, lambda ok: _close(console, client, run_id, experiment_id, succeeded=ok)
+    )
     console.result(
         {
             "pipeline": name,
@@ -216,6 +218,25 @@ def _run(
             "cached_steps": ", ".join(step.name for step in steps.values() if step.is_cached) or None,
         }
     )
+
+
+def follow(
+    console: Console, pipeline: Pipeline, arn: str, close: Callable[[bool], str | None]
+) -> tuple[dict[str, Step], str | None]:
+    """Follow an execution to its end, and then close its run.
+
+    If only this command ends, the run stays open: the next command for the pipeline closes it as the execution ended.
+    """
+    try:
+        steps = pipeline.follow(arn, console.progress)
+    except PlatformError:
+        close(False)
+        raise
+    except BaseException:
+        look = f"aws sagemaker describe-pipeline-execution --pipeline-execution-arn {arn}"
+        console.progress(f"the execution continues. `{look}` shows how it ended")
+        raise
+    return steps, close(True)
 
 
 def _close(console: Console, client: MlflowClient, run_id: str, experiment_id: str, *, succeeded: bool) -> str | None:
@@ -301,4 +322,4 @@ def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, resume="The line above shows where to look.")

@@ -101,10 +101,12 @@ def _label(parameter: Any) -> str:
     return declared if declared.startswith("-") else parameter.metavar or declared.upper()
 
 
-def run(app: typer.Typer, context: object = None) -> None:
+def run(app: typer.Typer, context: object = None, *, resume: str = "Run the same command again to resume.") -> None:
     """Run a script. Every error becomes one line on standard error and an exit status.
 
-    `context` is the object that commands find in their click context.
+    Args:
+        context: the object that commands find in their click context.
+        resume: what to do after an interruption.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -126,7 +128,7 @@ def run(app: typer.Typer, context: object = None) -> None:
         status = _tell(error)
     # Typer's status for Ctrl-C.
     if status == INTERRUPTED:
-        fail("interrupted. What was started on AWS continues. Run the same command again to resume.")
+        fail(f"interrupted. What was started on AWS continues. {resume}")
     sys.exit(status)
 
 

@@ -109,8 +109,8 @@ def check_model_name(name: str) -> None:
     """
     if not _MODEL_NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} is not a valid model name. Use at most 63 letters, digits and hyphens, as SageMaker's registry "
-            "and endpoints require."
+            f"{name!r} is not a valid model name. Name it with --register: at most 63 letters, digits and hyphens, as "
+            "SageMaker's registry and endpoints require."
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlflow_common.errors import PlatformError, PreconditionError, error_code, is_not_found
+from mlflow_common.errors import InputError, PlatformError, PreconditionError, error_code, is_not_found
 from mlflow_common.waiting import Clock
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Report = Callable[[str], None]
 _POLL_SECONDS = 2.0
 _LINES = 20
 _RUNNING = ("Executing", "Stopping")
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePipeline.html
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}")
 # A step's metadata names its job; the log groups are those of the jobs.
 # https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 _GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
@@ -57,6 +60,19 @@ class Step:
         if self.is_cached:
             return f"{text} (from the cache)"
         return f"{text} after {self.seconds:.0f} s" if self.seconds is not None else text
+
+
+def check_name(name: str) -> None:
+    """Check the name of a pipeline.
+
+    Raises:
+        InputError: SageMaker does not accept it.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is not a valid name of a pipeline. Use at most 256 letters, digits and hyphens, and a letter or "
+            "digit at both ends."
+        )
 
 
 class Pipeline:
@@ -154,6 +170,16 @@ class Pipeline:
         if status != "Succeeded":
             raise self._failure(arn, status, described.get("FailureReason", ""), steps)
         return steps
+
+    def has_succeeded(self, arn: str) -> bool | None:
+        """Whether an execution succeeded; None if it still runs."""
+        try:
+            status = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"]
+        except self._sagemaker.exceptions.ClientError as error:
+            if not is_not_found(error):
+                raise
+            return False  # It was deleted with its pipeline.
+        return None if status in _RUNNING else status == "Succeeded"
 
     def steps(self, arn: str) -> dict[str, Step]:
         """The steps that have started, in the order of their starts."""

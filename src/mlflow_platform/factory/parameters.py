@@ -49,6 +49,8 @@ def is_valid(kind: str, text: str) -> bool:
         return text.lower() in ("true", "false")
     if kind == "String":
         return True
+    if "_" in text or not text.isascii() or text != text.strip():
+        return False  # Python reads `1_000`, and no other language.
     try:
         return math.isfinite(int(text) if kind == "Integer" else float(text))
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,23 @@ def close_run(client: MlflowClient, run_id: str, experiment_id: str, *, succeede
     client.set_terminated(run_id, "FINISHED" if succeeded else "FAILED")
     registered: str | None = client.get_run(run_id).data.tags.get(_MODEL_TAG)
     return registered
+
+
+def close_ended(
+    client: MlflowClient, experiment_id: str, pipeline: str, has_succeeded: Callable[[str], bool | None]
+) -> None:
+    """End the runs of a pipeline's executions that have ended since the command that followed them was interrupted.
+
+    Args:
+        has_succeeded: takes the id of an execution; None if it still runs.
+    """
+    query = (
+        f"tags.`pipeline.name` = '{pipeline}' and tags.`pipeline.step` = 'pipeline' and attributes.status = 'RUNNING'"
+    )
+    for run in client.search_runs([experiment_id], query):
+        succeeded = has_succeeded(run.data.tags["pipeline.execution"])
+        if succeeded is not None:
+            close_run(client, run.info.run_id, experiment_id, succeeded=succeeded)
 
 
 def _git(folder: Path, *arguments: str) -> str:

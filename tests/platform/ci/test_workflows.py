@@ -14,7 +14,8 @@ FOLDER = REPOSITORY / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 OWN = re.compile(r"\$/\.github/workflows/(\w+\.yml)")
-# The first major version of each action that runs on Node 24. GitHub announced the end of Node 20 on its runners for September 2026:
+# The first major version of each action that runs on Node 24. GitHub announced the end of Node 20 on its runners for
+# September 2026:
 # https://github.blog/changelog/2025-09-19-deprecation-of-node-20-on-github-actions-runners/
 NODE_24 = {
     "actions/checkout": 5,

@@ -8,8 +8,11 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import ClientError
 
+from mlflow_common.console import Console
 from mlflow_common.errors import PlatformError, PreconditionError
+from mlflow_platform.factory import runs
 from mlflow_platform.factory.execution import Pipeline
+from scripts.run_pipeline import follow
 from tests.platform.conftest import FakeClock
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/abcdefghijkl"
@@ -155,3 +158,46 @@ def test_a_pipeline_is_written_only_if_it_changed(text: str, role: str, written:
     assert made.upsert(json.loads(text), arn.format(role), {}) is written
     found = aws("sagemaker").describe_pipeline(PipelineName="p")
     assert (json.loads(found["PipelineDefinition"]), found["RoleArn"]) == (json.loads(text), arn.format(role))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("Executing", None), ("Stopping", None), ("Succeeded", True), ("Stopped", False)]
+)
+def test_an_execution_has_succeeded_failed_or_still_runs(status: str, expected: bool | None) -> None:
+    assert pipeline(FakeSageMaker((status, []))).has_succeeded(ARN) is expected
+
+
+def test_a_deleted_execution_has_not_succeeded() -> None:
+    sagemaker = FakeSageMaker(("Executing", []))
+    missing = ClientError({"Error": {"Code": "ResourceNotFound", "Message": ""}}, "DescribePipelineExecution")
+    sagemaker.describe_pipeline_execution = Mock(side_effect=missing)  # type: ignore[method-assign]
+    assert pipeline(sagemaker).has_succeeded(ARN) is False
+
+
+def test_the_runs_of_executions_that_ended_unwatched_are_ended(mlflow_here: Any) -> None:
+    client = mlflow_here.MlflowClient()
+    experiment = client.create_experiment("p")
+    arns = {status: ARN.replace("abc", status) for status in ("won", "bad", "yet")}
+    opened = {
+        status: runs.open_run(client, experiment, arn, source=None, version="", tags={}) for status, arn in arns.items()
+    }
+    ended = {"won": True, "bad": False, "yet": None}
+    runs.close_ended(client, experiment, "p", lambda execution: ended[execution[:3]])
+    found = {status: client.get_run(run).info.status for status, run in opened.items()}
+    assert found == {"won": "FINISHED", "bad": "FAILED", "yet": "RUNNING"}
+
+
+@pytest.mark.parametrize(("error", "closed"), [(KeyboardInterrupt, []), (ConnectionError, []), (None, [False])])
+def test_a_command_that_ends_before_the_execution_leaves_its_run_open(
+    error: type[BaseException] | None, closed: list[bool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # An error of the connection or Ctrl-C comes from a call; a failure is the end of the execution.
+    sagemaker = FakeSageMaker(("Failed", []))
+    if error:
+        sagemaker.describe_pipeline_execution = Mock(side_effect=error)  # type: ignore[method-assign]
+    ends: list[bool] = []
+    with Console() as console, pytest.raises(error or PlatformError):
+        follow(console, pipeline(sagemaker), ARN, lambda ok: ends.append(ok))
+    assert ends == closed
+    look = f"the execution continues. `aws sagemaker describe-pipeline-execution --pipeline-execution-arn {ARN}`"
+    assert (look in capsys.readouterr().err) is (not closed)

@@ -111,7 +111,7 @@ PROGRAMS = (
 # Commands that themselves have commands.
 GROUPS = (["terraform", "state"], ["uv", "pip"])
 # The AWS CLI's own commands, which are no operations of AWS's API, and its options for all operations.
-CUSTOM = {"s3", "logs tail", "ecr get-login-password", "cloudformation wait"}
+CUSTOM = {"s3", "ecr get-login-password", "cloudformation wait"}
 GLOBAL = {"--query", "--output", "--region", "--endpoint-url", "--profile"}
 
 
