@@ -48,6 +48,18 @@ check_environment() {
 check_switches() {
   [[ -z ${LOCAL:-} || $LOCAL == 1 ]] || fail 2 "LOCAL takes 1 for localaws or nothing for AWS, not \"$LOCAL\""
   [[ -z ${AUTO_APPROVE:-} || $AUTO_APPROVE == 1 ]] || fail 2 "AUTO_APPROVE takes 1 or nothing, not \"$AUTO_APPROVE\""
+  # Another workspace has another, empty state: Terraform would plan to create everything again.
+  [[ ${TF_WORKSPACE:-default} == default ]] ||
+    fail 2 "TF_WORKSPACE is \"$TF_WORKSPACE\", but an environment is a folder, not a workspace: unset TF_WORKSPACE"
+}
+
+# The plan is saved where the review and the apply expect it.
+check_options() {
+  local option
+  for option; do
+    [[ $option != -out && $option != --out && $option != -out=* && $option != --out=* ]] ||
+      fail 2 "$option cannot be used here: \`plan\` saves the plan as mlflow/terraform/$env/$env.tfplan, which you can copy"
+  done
 }
 
 check_terraform() {
@@ -86,6 +98,7 @@ use_localaws() {
   local home=${LOCALAWS_HOME:-$repo/.localaws} not_running="localaws is not running: start it with \`make local-up\`"
   local line key value answer=
   [[ -f $home/env ]] || fail 3 "$not_running"
+  unset TF_DATA_DIR # The copy of the root has its own, and the user's belongs to a state on AWS.
   # Not with IFS='=', which would drop a final "=" from a value, such as a session token.
   while IFS= read -r line; do
     key=${line%%=*} value=${line#*=}
@@ -134,10 +147,12 @@ fingerprint() {
 }
 
 init() {
-  local options=(-input=false -lockfile=readonly "$@") stamp=$root/.terraform/initialised now
+  local options=(-input=false -lockfile=readonly "$@") data=${TF_DATA_DIR:-.terraform} stamp now
+  [[ $data == /* ]] || data=$root/$data
+  stamp=$data/initialised
   now=$(fingerprint)
   if (($# == 0)) && [[ -f $stamp && $(<"$stamp") == "$now" ]] &&
-    compgen -G "$root/.terraform/providers/registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*" >/dev/null; then
+    compgen -G "$data/providers/registry.terraform.io/hashicorp/aws/*/*/terraform-provider-aws*" >/dev/null; then
     return
   fi
   if [[ ${LOCAL:-} != 1 ]]; then
@@ -159,9 +174,11 @@ init() {
   printf '%s\n' "$now" >"$stamp"
 }
 
-# Saves the plan. Status 2: it changes something. Status 0: it does not.
+# Saves the plan. Status 2: it changes something. Status 0: it does not. The last of two equal options counts, so that
+# options of the user cannot change what the status means.
 plan() {
-  run_terraform plan "${color[@]}" -input=false -detailed-exitcode -out="$saved" "$@"
+  rm -f "$saved"
+  run_terraform plan "$@" "${color[@]}" -input=false -detailed-exitcode -out="$saved"
 }
 
 # Shows what the saved plan changes and costs. Exits with 3 when it would delete something that CONFIRM does not name.
@@ -249,6 +266,7 @@ main() {
   shift 2
   check_environment
   check_switches
+  check_options "$@"
   check_terraform
   check_mirror
   case $verb in init | plan | apply | apply-saved | destroy | output) ;; *) fail 2 "\"$verb\" is not a verb: use init, plan, apply, apply-saved, destroy or output" ;; esac
@@ -269,7 +287,7 @@ main() {
 
   case $verb in
     init) init "$@" ;;
-    plan) init && { plan "$@" || (($? == 2)); } && guard --only-show ;;
+    plan) init && { plan "$@" || (($? == 2)); } && { [[ ! -f $saved ]] || guard --only-show; } ;; # -help saves none
     apply) apply "$@" ;;
     apply-saved) apply_saved "$@" ;;
     destroy) destroy "$@" ;;

@@ -20,7 +20,7 @@ has_locked_provider() {
 provider_mirror() {
   local folder
   for folder in ${TF_PROVIDER_MIRROR:+"$TF_PROVIDER_MIRROR"} \
-    "$HOME/.terraform.d/plugins" "$HOME/.local/share/terraform/plugins" \
+    ${HOME:+"$HOME/.terraform.d/plugins" "$HOME/.local/share/terraform/plugins"} \
     /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*; do
     if has_locked_provider "$folder"; then
       printf '%s\n' "$folder"

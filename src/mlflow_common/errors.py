@@ -90,6 +90,8 @@ def explain(error: BaseException) -> PlatformError | None:
         return explain(error.__context__)
     if "BotoCoreError" in names or "Boto3Error" in names:
         return PlatformError(first_line(error))
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint: "):  # of botocore's create_client
+        return PreconditionError(f"{first_line(error)}. Correct or unset AWS_ENDPOINT_URL.")
     if "RequestException" in names:
         return PreconditionError(f"the tracking server cannot be reached: {first_line(error)}")
     if isinstance(error, OSError) and (error.errno is not None or error.filename is not None):

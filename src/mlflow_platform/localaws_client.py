@@ -46,7 +46,8 @@ def use_localaws(home: Path, environ: MutableMapping[str, str]) -> None:
     unproxied = [environ.get("NO_PROXY") or environ.get("no_proxy", ""), written.get("NO_PROXY", "")]
     # The user's own AWS settings would take precedence over these or contradict them.
     for name in list(environ):
-        if name.startswith("AWS_"):
+        # TF_DATA_DIR belongs to Terraform's states on AWS.
+        if name.startswith("AWS_") or name == "TF_DATA_DIR":
             del environ[name]
     for name, value in {**written, **session}.items():
         environ.pop(name, None)

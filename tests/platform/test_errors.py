@@ -39,6 +39,11 @@ def failed_upload() -> Exception:
         (botocore.ProfileNotFound(profile="work"), 3, "Set AWS_PROFILE to one of"),
         (botocore.EndpointConnectionError(endpoint_url="http://x"), 3, "Check the network"),
         (botocore.ReadTimeoutError(endpoint_url="http://x"), 3, "Check the network"),
+        (
+            ValueError("Invalid endpoint: localhost"),
+            3,
+            "Invalid endpoint: localhost. Correct or unset AWS_ENDPOINT_URL",
+        ),
         (botocore.ParamValidationError(report="Invalid length"), 1, "Parameter validation failed"),
         (MlflowException("no such run", error_code=7), 1, "the tracking server says: no such run"),
         (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No run"}), 2, "says: No run"),

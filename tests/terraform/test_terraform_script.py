@@ -53,6 +53,7 @@ def run(checkout: Path, *arguments: str, script: str = "terraform.sh", **env: st
         "STATE_KEY",
         "GITHUB_OUTPUT",
         "GITHUB_ACTIONS",
+        "TF_WORKSPACE",
     )
     kept = {name: value for name, value in os.environ.items() if name not in given}
     return subprocess.run(
@@ -215,6 +216,43 @@ def test_github_executes_nothing_that_terraform_prints(copy: Path, tmp_path: Pat
     assert (found.returncode, found.stderr, len(marker), last) == (1, "", 32, f"::{marker}::")
     assert hostile[-2:] == ["    ::set-output name=changes::true", "##[add-mask]e"]
     assert "::" not in run(copy, "staging", "plan", PATH=path).stdout.replace(hostile[-2], "")
+
+
+@pytest.mark.parametrize("option", ["-out=mine.tfplan", "--out=mine.tfplan", "-out"])
+def test_a_plan_is_saved_nowhere_else(option: str) -> None:
+    # The review would show the plan that an earlier command saved.
+    status, line = error(run(REPOSITORY, "staging", "plan", option, "mine.tfplan"))
+    assert status == 2
+    assert line.startswith(f"{option} cannot be used here: `plan` saves the plan as mlflow/terraform/staging/staging.")
+
+
+def test_another_workspace_is_refused() -> None:
+    status, line = error(run(REPOSITORY, "staging", "plan", TF_WORKSPACE="mine"))
+    assert (status, line.startswith('TF_WORKSPACE is "mine", but an environment is a folder')) == (2, True)
+
+
+def test_terraforms_data_can_be_elsewhere_and_an_old_plan_is_not_shown(copy: Path, tmp_path: Path) -> None:
+    path = fake_terraform(tmp_path / "bin", "1.11.4")
+    with (tmp_path / "bin/terraform").open("a") as program:
+        program.write('[ "$2" != init ] || mkdir -p "${1#-chdir=}/$TF_DATA_DIR"\n[ "$2" != plan ] || echo "$@"\n')
+    root = copy / "mlflow/terraform/staging"
+    for name in ("backend.hcl", "staging.tfplan"):
+        (root / name).touch()
+    # terraform plan -help saves no plan.
+    found = run(copy, "staging", "plan", "-help", "-detailed-exitcode=false", PATH=path, TF_DATA_DIR=".data")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.splitlines()[1].endswith(
+        f"-input=false -detailed-exitcode -out={root.resolve()}/staging.tfplan"
+    )
+    assert (root / ".data/initialised").is_file()
+    assert not (root / "staging.tfplan").exists()
+
+
+def test_the_mirror_is_found_without_a_home() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "HOME"}
+    script = REPOSITORY / "scripts/terraform.sh"
+    found = subprocess.run([script, "mirror"], env=environ, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 def test_a_plan_is_saved_and_the_second_init_does_nothing(copy: Path, localaws: RunningLocalAws) -> None:
