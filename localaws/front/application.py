@@ -141,8 +141,6 @@ class Application:
             self._calls.add(call, response.status, time.perf_counter() - started, response.error_code)
 
     async def _answer(self, call: Call, scope: Scope, receive: Receive, response: "_Response") -> None:
-        if call.operation == "-" and call.protocol == "json":
-            raise NotImplementedError("botocore knows no such operation")
         check_types(call.input, call.protocol, call.parameters)
         self._guard(call)
         fault = self._faults.take(call)

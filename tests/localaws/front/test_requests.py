@@ -113,6 +113,22 @@ def test_an_unknown_service_is_501(localaws: RunningLocalAws) -> None:
     assert "localaws does not have the service no-such-service." in answer.text
 
 
+@pytest.mark.parametrize(
+    ("service", "method", "path"),
+    [
+        ("iam", "GET", "/?Action=listRoles&Version=2010-05-08"),
+        ("monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/DeleteAlarms"),
+        ("scheduler", "GET", "/no-such-path"),
+        ("s3", "PATCH", "/some-bucket/key"),
+    ],
+)
+def test_an_unknown_operation_is_501(localaws: RunningLocalAws, service: str, method: str, path: str) -> None:
+    """Without an operation, no permission is checked."""
+    answer = httpx.request(method, f"{localaws.url}{path}", headers=signed(localaws, method, path, service=service))
+    assert answer.status_code == 501, answer.text
+    assert "botocore knows no such operation" in answer.text
+
+
 @pytest.mark.parametrize("service", ["s3", "sagemaker"])
 def test_an_unknown_region_is_refused(localaws: RunningLocalAws, service: str) -> None:
     answer = httpx.get(f"{localaws.url}/", headers=signed(localaws, "GET", "/", service=service, region="mars-1"))
