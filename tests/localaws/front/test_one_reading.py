@@ -265,3 +265,12 @@ def test_a_list_does_not_replace_a_text_of_the_same_name() -> None:
 def test_a_compressed_body_that_is_too_large_or_ambiguous_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(AwsError, match=code):
         inflated(compressed(body))
+
+
+def test_a_form_with_many_parameters_is_read_in_linear_time() -> None:
+    """It is read before its signature is checked. moto's own parser takes quadratic time."""
+    pairs = "&".join(f"Tags.member.{number}.Key=k" for number in range(20_000, 0, -1))
+    found = form(f"Action=TagRole&RoleName=own&{pairs}&Tags.member.1.Value=v&Tags.{'a.' * 100_000}=b".encode())
+    assert found.parameters["Tags"][:2] == [{"Key": "k", "Value": "v"}, {"Key": "k"}]
+    assert len(found.parameters["Tags"]) == 20_000
+    assert found.parameters["RoleName"] == "own"
