@@ -324,10 +324,10 @@ def execute(line: str, folder: Path, environ: MutableMapping[str, str]) -> None:
         if is_program:
             _run_program(words[1:], environ)
         else:
-            done = subprocess.run(["bash", "-c", line], stderr=subprocess.PIPE, text=True, check=False)
-            tee.write(done.stderr)
-            if done.returncode:
-                raise SystemExit(done.returncode)
+            with subprocess.Popen(["bash", "-c", line], stderr=subprocess.PIPE, text=True, errors="replace") as running:
+                tee.writelines(running.stderr or ())  # Line by line: the log of a job that is killed has them.
+            if running.returncode:
+                raise SystemExit(running.returncode)
     except SystemExit as ended:
         if ended.code not in (None, 0):
             message = str(ended.code) if isinstance(ended.code, str) else tee.last

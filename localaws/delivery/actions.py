@@ -33,6 +33,9 @@ def run_action(run: ActionRun, execution: Execution, clients: Clients, repositor
         ActionError: the action failed.
         botocore.exceptions.ClientError: the pipeline's role may not do what the action needs.
     """
+    run.configuration = {
+        name: resolved(value, execution) for name, value in (run.declaration.get("configuration") or {}).items()
+    }
     kind = run.declaration["actionTypeId"]
     name = f"{kind['category']}/{kind['provider']}"
     if name in ("Source/CodeCommit", "Source/CodeStarSourceConnection"):
@@ -63,7 +66,7 @@ def resolved(text: str, execution: Execution) -> str:
 
 
 def _source(run: ActionRun, execution: Execution, clients: Clients, repositories: Repositories) -> None:
-    configuration = run.declaration["configuration"]
+    configuration = run.configuration
     if configuration.get("OutputArtifactFormat", "CODE_ZIP") != "CODE_ZIP":
         raise ActionError("localaws passes on sources as CODE_ZIP only")
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html and
@@ -107,14 +110,14 @@ def _encryption(store: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _build(run: ActionRun, execution: Execution, clients: Clients) -> None:
-    configuration = run.declaration["configuration"]
+    configuration = run.configuration
     if run.declaration.get("outputArtifacts"):
         raise ActionError("localaws passes on no output artifacts of builds")
     primary = configuration.get("PrimarySource") or run.declaration["inputArtifacts"][0]["name"]
     if primary not in execution.artifacts:
         raise ActionError(f"there is no artifact {primary}")
     bucket, key = execution.artifacts[primary]
-    variables = json.loads(resolved(configuration.get("EnvironmentVariables", "[]"), execution))
+    variables = json.loads(configuration.get("EnvironmentVariables", "[]"))
     commits = [one["revisionId"] for one in execution.revisions if one["name"] == primary]
     variables += [{"name": "CODEBUILD_RESOLVED_SOURCE_VERSION", "value": one} for one in commits]
     codebuild = clients("codebuild")
@@ -140,7 +143,7 @@ def _build(run: ActionRun, execution: Execution, clients: Clients) -> None:
 
 
 def _approval(run: ActionRun, execution: Execution, clients: Clients) -> None:
-    configuration = run.declaration.get("configuration") or {}
+    configuration = run.configuration
     run.token = str(uuid.uuid4())
     topic = configuration.get("NotificationArn")
     if topic:
@@ -150,7 +153,7 @@ def _approval(run: ActionRun, execution: Execution, clients: Clients) -> None:
             "stageName": run.stage,
             "actionName": run.declaration["name"],
             "token": run.token,
-            "customData": resolved(configuration.get("CustomData", ""), execution),
+            "customData": configuration.get("CustomData", ""),
         }
         subject = f"APPROVAL NEEDED: Action {run.declaration['name']} is waiting for approval."
         clients("sns").publish(TopicArn=topic, Subject=subject[:100], Message=json.dumps({"approval": approval}))

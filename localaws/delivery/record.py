@@ -20,6 +20,7 @@ class ActionRun:
 
     Attributes:
         token: of a pending approval, for PutApprovalResult.
+        configuration: with the values of the variables.
     """
 
     stage: str
@@ -33,6 +34,7 @@ class ActionRun:
     external_id: str = ""
     updated_by: str = ""
     token: str = ""
+    configuration: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     answered: threading.Event = field(default_factory=threading.Event)
 
@@ -144,6 +146,7 @@ class Execution:
             "input": {
                 "actionTypeId": declared["actionTypeId"],
                 "configuration": declared.get("configuration") or {},
+                "resolvedConfiguration": run.configuration,
                 "inputArtifacts": self._artifacts(declared.get("inputArtifacts")),
             },
             "output": {

@@ -136,7 +136,7 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
     for one in given:
         if not isinstance(one, dict) or not isinstance(one.get("Name"), str) or not NAME.fullmatch(one["Name"]):
             raise _unreadable("Each step must have a Name of 1 to 64 letters, digits, '-' and '_'")
-        if one.get("Type") not in TYPES:
+        if not isinstance(one.get("Type"), str) or one["Type"] not in TYPES:
             known = ", ".join(sorted(TYPES))
             raise _unreadable(f"Step {one['Name']} has the type {one.get('Type')}. localaws runs: {known}")
         if one["Type"] in outputs.REQUIRED:  # The schema does not require their arguments.
@@ -148,6 +148,8 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
         except ExpressionError as error:
             raise _unreadable(f"{error} in step {one['Name']}") from None
         depends = one.get("DependsOn") or []
+        if not isinstance(depends, list) or not all(isinstance(name, str) for name in depends):
+            raise _unreadable(f"DependsOn of step {one['Name']} must be a list of names")
         wrong = next(_wrong(one), "")
         if wrong:
             raise _unreadable(f"Step {one['Name']}: {wrong}")
@@ -172,7 +174,7 @@ def _own(step: dict[str, Any]) -> Any:
 
 
 def _check_parameter(given: Any) -> None:
-    if not isinstance(given, dict) or not given.get("Name") or given.get("Type") not in _PYTHON_TYPES:
+    if not isinstance(given, dict) or not given.get("Name") or str(given.get("Type")) not in _PYTHON_TYPES:
         raise _unreadable(f"Each parameter must have a Name and a Type of {', '.join(_PYTHON_TYPES)}")
     if "DefaultValue" in given:
         value, kind = given["DefaultValue"], given["Type"]
@@ -187,6 +189,8 @@ def _typed(parameter: dict[str, Any], text: str) -> Any:
     try:
         if kind == "Boolean":
             value: Any = {"true": True, "false": False}[text.lower()]
+        elif kind != "String" and ("_" in text or not text.isascii() or text != text.strip()):
+            raise ValueError(text)  # Python reads `1_000`, and no other language.
         else:
             value = {"Integer": int, "Float": float, "String": str}[kind](text)
     except (ValueError, KeyError):

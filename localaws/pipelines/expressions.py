@@ -36,7 +36,8 @@ class Values:
 def references(value: Any) -> Iterator[list[str | int]]:
     """The path of each reference in a value: `Steps.Train.TrainingJobName` gives Steps, Train, TrainingJobName."""
     if isinstance(value, dict):
-        if set(value) == {"Get"} and isinstance(value["Get"], str):
+        _check_function(value)
+        if set(value) == {"Get"}:
             yield path(value["Get"])
             return
         for one in value.values():
@@ -44,6 +45,28 @@ def references(value: Any) -> Iterator[list[str | int]]:
     elif isinstance(value, list):
         for one in value:
             yield from references(one)
+
+
+def _check_function(value: dict[str, Any]) -> None:
+    """Check the form of a function: the JSON schema of definitions and SageMaker's SDK (workflow/functions.py).
+
+    Raises:
+        ExpressionError: it lacks what it needs.
+    """
+    if set(value) == {"Get"} and (not isinstance(value["Get"], str) or len(path(value["Get"])) < 2):
+        raise ExpressionError(f"Invalid property reference '{value['Get']}'")
+    given = value.get("Std:Join")
+    if "Std:Join" in value and not (isinstance(given, dict) and isinstance(given.get("Values"), list)):
+        raise ExpressionError("Std:Join must have a list of Values")
+    given = value.get("Std:JsonGet")
+    if "Std:JsonGet" in value and not (
+        isinstance(given, dict)
+        and "Path" in given
+        and (
+            "S3Uri" in given or (isinstance(given.get("PropertyFile"), dict) and set(given["PropertyFile"]) == {"Get"})
+        )
+    ):
+        raise ExpressionError("Std:JsonGet must have a Path, and a PropertyFile with Get")
 
 
 def path(text: str) -> list[str | int]:
@@ -123,8 +146,8 @@ def follow(value: Any, parts: list[str | int]) -> Any:
     return value
 
 
-def _names(item: dict[str, Any]) -> list[Any]:
-    return [one for name, one in item.items() if name.endswith("Name")]
+def _names(item: Any) -> list[Any]:
+    return [one for name, one in item.items() if name.endswith("Name")] if isinstance(item, dict) else []
 
 
 def as_text(value: Any) -> str:

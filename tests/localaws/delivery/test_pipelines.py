@@ -130,7 +130,9 @@ def create(account: RunningLocalAws, name: str) -> None:
     """A pipeline with an approval, and its empty repository. Its first execution finds no branch."""
     account.client("codecommit").create_repository(repositoryName=name)
     project(account, name)
-    account.client("codepipeline").create_pipeline(pipeline=structure(name, action("Approval", "Manual", {})))
+    account.client("codepipeline").create_pipeline(
+        pipeline=structure(name, action("Approval", "Manual", {"CustomData": "Deploy #{Build.MODEL}?"}))
+    )
     assert eventually(lambda: [one["status"] for one in executions(account, name)] == ["Failed"], 120)
 
 
@@ -155,6 +157,8 @@ def test_a_push_builds_the_commit_and_waits_for_approval(account: RunningLocalAw
     details = pipelines.list_action_executions(pipelineName="approved")["actionExecutionDetails"]
     exported = next(one["output"]["outputVariables"] for one in details if one["actionName"] == "CodeBuild")
     assert exported == {"MODEL": "models:/iris/1"}
+    asked = next(one["input"]["resolvedConfiguration"] for one in details if one["actionName"] == "Manual")
+    assert asked == {"CustomData": "Deploy models:/iris/1?"}
     build = next(one for one in details if one["actionName"] == "CodeBuild")
     (found,) = account.client("codebuild").batch_get_builds(
         ids=[build["output"]["executionResult"]["externalExecutionId"]]

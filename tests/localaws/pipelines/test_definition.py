@@ -1,6 +1,7 @@
 """A definition is checked as AWS checks it, and its references are resolved."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,13 @@ def nested(levels: int) -> str:
         (text(fail("a"), condition("c", 1, then=[fail("a")], otherwise=[])), "Duplicate step names: a"),
         (text(fail("a", {"Get": "Steps.b.Name"})), r"refers to Steps\.b, which does not exist"),
         (text(fail("a", {"Get": "Parameters.x"})), r"refers to Parameters\.x, which does not exist"),
+        (text(fail("a", DependsOn=[1])), "DependsOn of step a must be a list of names"),
+        (text(fail("a", {"Get": 5})), "Invalid property reference '5' in step a"),
+        (text(fail("a", {"Get": "Parameters"})), "Invalid property reference 'Parameters'"),
+        (text(fail("a", {"Std:Join": ["x"]})), "Std:Join must have a list of Values in step a"),
+        (text(fail("a", {"Std:JsonGet": {"PropertyFile": "R", "Path": "x"}})), "Std:JsonGet must have a Path"),
+        (text({"Name": "a", "Type": ["Fail"], "Arguments": {}}), r"has the type \['Fail'\]"),
+        (text(fail("a"), parameters=[{"Name": "n", "Type": ["Integer"]}]), "a Name and a Type of Integer"),
         (text(fail("a", DependsOn=["b"])), "depends on b, which does not exist"),
         (text(fail("a", DependsOn=["b"]), fail("b", DependsOn=["a"])), "in a cycle"),
         (text({"Name": "a", "Type": "Magic", "Arguments": {}}), "has the type Magic"),
@@ -142,6 +150,7 @@ def test_a_condition_does_not_wait_for_what_its_branches_need() -> None:
     ("given", "message"),
     [
         ([{"Name": "n", "Value": "many"}], "must be of type Integer"),
+        ([{"Name": "n", "Value": "1_0"}], "must be of type Integer"),
         ([{"Name": "m", "Value": "1"}], "Unknown parameter names"),
         ([], "have no default value"),
         ([{"Name": "n", "Value": "1" * 1025}], "longer than 1024 characters"),
@@ -199,6 +208,10 @@ def test_resolves_references_and_functions(given: Any, expected: Any) -> None:
 def test_a_reference_without_a_value_is_an_error() -> None:
     with pytest.raises(ExpressionError, match="has no value"):
         resolve({"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}, values())
+    numbers = replace(values(), property_file=lambda _step, _name: {"metrics": [0.9]})
+    report = {"PropertyFile": {"Get": "Steps.Prepare.PropertyFiles.Report"}, "Path": "metrics.accuracy"}
+    with pytest.raises(ExpressionError, match=r"has no value at the path 'metrics\.accuracy'"):
+        resolve({"Std:JsonGet": report}, numbers)
 
 
 @pytest.mark.parametrize(

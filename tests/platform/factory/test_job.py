@@ -1,6 +1,7 @@
 """The entry point of jobs: SageMaker's files become variables and parameters, and failures become reasons."""
 
 import hashlib
+import io
 import json
 import os
 import shlex
@@ -159,6 +160,24 @@ def test_other_commands_run_in_a_shell(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "1\n"
     with pytest.raises(job.JobError, match="No such file or directory"):
         job.execute("cat nothing-here", tmp_path, {})
+
+
+def test_what_a_shell_command_writes_is_passed_on_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command ends only when its first line has arrived. A byte that is not UTF-8 is replaced.
+    os.mkfifo(tmp_path / "go")
+
+    class Log(io.StringIO):
+        def write(self, text: str) -> int:
+            if "first" in text:
+                (tmp_path / "go").write_text("go\n")
+            return super().write(text)
+
+    monkeypatch.setattr("sys.stderr", log := Log())
+    with pytest.raises(job.JobError, match=r"last \ufffd"):
+        job.execute("echo first >&2; read -t 20 line <go || exit 9; printf 'last \\377\\n' >&2; exit 1", tmp_path, {})
+    assert log.getvalue() == "first\nlast \ufffd\n"
 
 
 def test_only_missing_requirements_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
