@@ -12,7 +12,7 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 from localaws.errors import AwsError
-from localaws.quotas import resource_policies, s3_buckets, s3_requests, s3_targets
+from localaws.quotas import resource_policies, s3_buckets, s3_operations, s3_requests, s3_targets
 from localaws.quotas.tags import check_tags
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html: 20 KB, counted after unnecessary white
@@ -63,6 +63,7 @@ def install() -> None:
     S3Backend.put_bucket_policy = put_bucket_policy
     S3Backend.put_bucket_tagging = put_bucket_tagging
     S3Backend.create_multipart_upload = create_multipart_upload
+    s3_operations.install()
     s3_requests.install()
     s3_targets.install()
 

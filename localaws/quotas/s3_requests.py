@@ -14,7 +14,7 @@ from moto.s3.responses import S3Response
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
 from localaws.iam.s3_permissions import listed_objects
-from localaws.quotas import key_states, s3_acls, s3_bodies, s3_uploads
+from localaws.quotas import key_states, s3_acls, s3_bodies, s3_operations, s3_uploads
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the bytes of all names and values.
 METADATA = "x-amz-meta-"
@@ -57,7 +57,9 @@ def check(call: Call) -> None:
 
     Raises:
         AwsError: with S3's code.
+        NotImplementedError: moto would carry out another operation.
     """
+    s3_operations.check(call.operation)
     bucket = str(call.parameters.get("Bucket") or "")
     if call.operation == "CreateBucket" and not is_name(bucket):
         raise AwsError("InvalidBucketName", "The specified bucket is not valid.")

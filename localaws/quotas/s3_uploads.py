@@ -2,7 +2,7 @@
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html (part numbers),
 API_CompleteMultipartUpload (errors), https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-(If-None-Match takes only *) and API_PutObject (x-amz-object-lock-*).
+(If-None-Match takes only *), API_CopyObject (If-Match, If-None-Match) and API_PutObject (x-amz-object-lock-*).
 """
 
 import re
@@ -32,9 +32,8 @@ def check(call: Call, bucket: Any) -> None:
     """
     if call.operation in _OF_UPLOADS and bucket is not None:
         _check_upload(call, bucket)
-    if call.operation == "PutObject" and call.headers.get("if-none-match", "*") != "*":
-        message = "A header you provided implies functionality that is not implemented"
-        raise AwsError("NotImplemented", message, 501)
+    if call.operation in ("PutObject", "CopyObject", "CompleteMultipartUpload"):
+        _check_conditions(call, bucket)
     if call.operation in ("PutObject", "CopyObject", "CreateMultipartUpload"):
         _check_lock(call)
 
@@ -52,6 +51,20 @@ def _check_upload(call: Call, bucket: Any) -> None:
     if call.operation == "CompleteMultipartUpload" and numbers != sorted(set(numbers)):
         message = "The list of parts was not in ascending order. Parts must be ordered by part number."
         raise AwsError("InvalidPartOrder", message)
+
+
+def _check_conditions(call: Call, bucket: Any) -> None:
+    """Compare If-Match and If-None-Match with the object that would be replaced. moto overwrites it with a copy."""
+    expected, unless = call.headers.get("if-match"), call.headers.get("if-none-match")
+    if unless not in (None, "*"):
+        message = "A header you provided implies functionality that is not implemented"
+        raise AwsError("NotImplemented", message, 501)
+    # A delete marker has no ETag: the key holds nothing.
+    found = getattr(bucket.keys.get(call.parameters.get("Key")), "etag", None) if bucket is not None else None
+    if expected and found is None:
+        raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
+    if (unless and found) or (expected and expected.strip('"') != found.strip('"')):
+        raise AwsError("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412)
 
 
 def _check_lock(call: Call) -> None:

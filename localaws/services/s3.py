@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
+from localaws.services import s3_listing
 from localaws.services.context import ServiceContext
 
 
@@ -16,6 +17,7 @@ def install(_context: ServiceContext) -> None:
     forget_delete_markers()
     accept_line_breaks_in_keys()
     answer_with_whole_replication_rules()
+    s3_listing.install()
 
 
 def leave_policies_to_localaws() -> None:

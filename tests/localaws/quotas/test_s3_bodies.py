@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.core.utils import get_service_model
 
 from localaws.call import Call
 from localaws.constraints import operation_model
 from localaws.errors import AwsError
-from localaws.quotas import s3_bodies, s3_requests, s3_targets, s3_uploads
+from localaws.quotas import s3_bodies, s3_operations, s3_requests, s3_targets, s3_uploads
 
 ACCOUNT = "123456789012"
 
@@ -78,7 +79,7 @@ def test_a_request_has_a_body() -> None:
         s3_bodies.check(call("PutBucketLifecycle"))
 
 
-HELD = SimpleNamespace(multiparts={"id": SimpleNamespace(key_name="k")})
+HELD = SimpleNamespace(keys={}, multiparts={"id": SimpleNamespace(key_name="k")})
 LOCK = {"x_amz_object_lock_mode": "COMPLIANCE", "x_amz_object_lock_retain_until_date": "2999-01-01T00:00:00Z"}
 
 
@@ -120,6 +121,45 @@ def test_a_listing_that_s3_refuses(query: str) -> None:
     s3_requests.check(call("ListObjectsV2", query="max-keys=0&encoding-type=url"))
     with pytest.raises(AwsError, match="InvalidArgument"):
         s3_requests.check(call("ListObjectsV2", query=query))
+
+
+ETAG = '"0"'
+
+
+@pytest.mark.parametrize("operation", ["PutObject", "CopyObject", "CompleteMultipartUpload"])
+@pytest.mark.parametrize(
+    ("held", "condition", "error"),
+    [
+        (None, {"if_none_match": "*"}, ""),
+        (None, {"if_match": ETAG}, "NoSuchKey"),
+        (SimpleNamespace(), {"if_none_match": "*"}, ""),  # A delete marker.
+        (SimpleNamespace(), {"if_match": ETAG}, "NoSuchKey"),
+        (SimpleNamespace(etag=ETAG), {"if_none_match": "*"}, "PreconditionFailed"),
+        (SimpleNamespace(etag=ETAG), {"if_match": "1"}, "PreconditionFailed"),
+        (SimpleNamespace(etag=ETAG), {"if_match": "0"}, ""),
+        (SimpleNamespace(etag=ETAG), {}, ""),
+    ],
+)
+def test_a_condition_on_the_object_that_would_be_replaced(
+    operation: str, held: Any, condition: dict[str, str], error: str
+) -> None:
+    bucket = SimpleNamespace(keys={"k": held}, multiparts={"id": SimpleNamespace(key_name="k")})
+    given = call(operation, query="uploadId=id", **condition)
+    if not error:
+        s3_uploads.check(given, bucket)
+    else:
+        with pytest.raises(AwsError, match=error):
+            s3_uploads.check(given, bucket)
+
+
+def test_an_operation_that_moto_would_take_for_another_is_refused() -> None:
+    known = set(get_service_model("s3").operation_names)
+    assert known >= s3_operations.IMPLEMENTED
+    for operation in ("-", *s3_operations.IMPLEMENTED):
+        s3_operations.check(operation)
+    for operation in ("DeleteBucketMetricsConfiguration", "RenameObject", "PutObjectAnnotation", "GetObjectTorrent"):
+        with pytest.raises(NotImplementedError):
+            s3_requests.check(call(operation))
 
 
 def test_a_copy_names_a_key() -> None:

@@ -1,13 +1,17 @@
 """moto's S3 can be listed while other requests delete objects, and emptied after its versioning was suspended."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.s3.utils import _VersionedKeyStore
 
+from localaws.quotas import s3_operations
+from localaws.services import s3_listing
 from localaws.services.s3 import (
     answer_with_whole_replication_rules,
     forget_delete_markers,
@@ -72,3 +76,34 @@ def test_a_replication_rule_is_answered_with_all_that_was_stored() -> None:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_replication(Bucket="originals", ReplicationConfiguration=given)
         assert s3.get_bucket_replication(Bucket="originals")["ReplicationConfiguration"] == given
+
+
+def test_pages_of_a_listing_count_common_prefixes_once() -> None:
+    s3_listing.install()
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="listed")
+        for key in ("a", "b+/1", "b+/2", "c/1", "d e"):
+            s3.put_object(Bucket="listed", Key=key)
+        found, marker, pages = [], "", 0
+        while marker is not None:
+            page = s3.list_objects(Bucket="listed", Delimiter="/", MaxKeys=2, Marker=marker)
+            found += [one["Key"] for one in page.get("Contents", [])]
+            found += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+            marker, pages = page.get("NextMarker"), pages + 1
+        assert (sorted(found), pages) == (["a", "b+/", "c/", "d e"], 2)
+        assert "NextMarker" not in s3.list_objects(Bucket="listed", MaxKeys=1)
+        with pytest.raises(ClientError, match="continuation token provided is incorrect"):
+            s3.list_objects_v2(Bucket="listed", ContinuationToken="other")
+
+
+def test_retention_and_payer_are_answered() -> None:
+    s3_operations.install()
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="kept", ObjectLockEnabledForBucket=True)
+        s3.put_object(Bucket="kept", Key="k", Body=b"")
+        retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(2090, 1, 1, tzinfo=UTC)}
+        s3.put_object_retention(Bucket="kept", Key="k", Retention=retention)
+        assert s3.get_object_retention(Bucket="kept", Key="k")["Retention"] == retention
+        assert s3.get_bucket_request_payment(Bucket="kept")["Payer"] == "BucketOwner"
