@@ -23,7 +23,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 # The members of each type: for each member the names that it can have.
 _MEMBERS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "Not": (("Condition", "Expression"),),
+    "Not": (("Condition",),),  # Not `Expression`: aws/sagemaker-python-sdk #4351.
     "Or": (("Conditions",),),
     "In": (("QueryValue", "Value"), ("Values", "In")),
     "NotIn": (("QueryValue", "Value"), ("Values", "In")),
@@ -34,8 +34,12 @@ _MEMBERS: dict[str, tuple[tuple[str, ...], ...]] = {
 def problem(condition: Any) -> str:
     """Why a condition cannot be evaluated; empty if it can."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
-    if kind not in _MEMBERS:
+    if not isinstance(kind, str) or kind not in _MEMBERS:
         return f"Unknown condition type '{kind}'"
+    known = {"Type", *(name for names in _MEMBERS[kind] for name in names)}
+    unknown = next((name for name in condition if name not in known), None)
+    if unknown is not None:
+        return f"Cannot parse object, unknown property '{unknown}'"
     missing = [names[0] for names in _MEMBERS[kind] if not any(name in condition for name in names)]
     if missing:
         return f"A condition of type {kind} must have {' and '.join(missing)}"

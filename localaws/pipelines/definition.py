@@ -12,7 +12,7 @@ from typing import Any
 
 from localaws.endpoints.records import refusal
 from localaws.errors import AwsError
-from localaws.pipelines import outputs
+from localaws.pipelines import members, outputs
 from localaws.pipelines.conditions import problem
 from localaws.pipelines.expressions import ExpressionError, references
 from localaws.pipelines.policies import problems
@@ -120,7 +120,7 @@ class Definition:
     def _check_references(self) -> None:
         known = {"Parameters": set(self.parameters), "Steps": set(self.steps), "Execution": set(EXECUTION)}
         for step in self.steps.values():
-            for kind, name, *_ in (parts for parts in references(_own(step.given)) if len(parts) > 1):
+            for kind, name, *_ in references(_own(step.given)):
                 if name not in known.get(str(kind), ()):
                     raise _unreadable(f"Step {step.name} refers to {kind}.{name}, which does not exist")
             unknown = sorted(step.needs - set(self.steps))
@@ -130,6 +130,12 @@ class Definition:
             TopologicalSorter(self.graph()).prepare()
         except CycleError as error:
             raise _unreadable(f"The steps depend on each other in a cycle: {' -> '.join(error.args[1])}") from None
+        for step in self.steps.values():
+            # "You can't add a FailStep to the DependsOn list of other steps [...] Other steps cannot reference the
+            # FailStep": https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-fail
+            ending = sorted(name for name in step.needs if self.steps[name].type == "Fail")
+            if ending:
+                raise _unreadable(f"Step {step.name} cannot depend on the Fail step {', '.join(ending)}")
 
 
 def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[Step]:
@@ -143,24 +149,27 @@ def _steps(given: list[Any], gates: tuple[tuple[str, bool], ...]) -> Iterator[St
             one = {"Arguments": {}, **one}
         if not isinstance(one.get("Arguments"), dict):
             raise _unreadable(f"Step {one['Name']} must have Arguments")
-        try:
-            needs = {str(parts[1]) for parts in references(_own(one)) if parts[:1] == ["Steps"] and len(parts) > 1}
-        except ExpressionError as error:
-            raise _unreadable(f"{error} in step {one['Name']}") from None
-        depends = one.get("DependsOn") or []
-        if not isinstance(depends, list) or not all(isinstance(name, str) for name in depends):
-            raise _unreadable(f"DependsOn of step {one['Name']} must be a list of names")
         wrong = next(_wrong(one), "")
         if wrong:
             raise _unreadable(f"Step {one['Name']}: {wrong}")
+        try:
+            needs = {str(parts[1]) for parts in references(_own(one)) if parts[:1] == ["Steps"]}
+        except ExpressionError as error:
+            raise _unreadable(f"{error} in step {one['Name']}") from None
+        depends = one.get("DependsOn") or []
         yield Step(one["Name"], one["Type"], one, frozenset(needs | set(depends)), gates)
         if one["Type"] == "Condition":
+            if gates:
+                # "Pipelines doesn't support the use of nested condition steps":
+                # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-condition
+                raise _unreadable(f"Step {one['Name']}: a condition step cannot be in a branch of another one")
             for branch, outcome in (("IfSteps", True), ("ElseSteps", False)):
                 yield from _steps(one["Arguments"].get(branch) or [], (*gates, (one["Name"], outcome)))
 
 
 def _wrong(step: dict[str, Any]) -> Iterator[str]:
-    """Why a step cannot run: its policies, its conditions, and what it calls."""
+    """Why a step cannot run: its members, its policies, its conditions, and what it calls."""
+    yield from members.problems(step)
     yield from problems(step)
     yield from outputs.problems(step)
     if step["Type"] == "Condition":
@@ -174,8 +183,12 @@ def _own(step: dict[str, Any]) -> Any:
 
 
 def _check_parameter(given: Any) -> None:
-    if not isinstance(given, dict) or not given.get("Name") or str(given.get("Type")) not in _PYTHON_TYPES:
-        raise _unreadable(f"Each parameter must have a Name and a Type of {', '.join(_PYTHON_TYPES)}")
+    given = given if isinstance(given, dict) else {}
+    if not NAME.fullmatch(str(given.get("Name", ""))) or str(given.get("Type")) not in _PYTHON_TYPES:
+        types = ", ".join(_PYTHON_TYPES)
+        raise _unreadable(f"Each parameter must have a Name and a Type of {types}. Names are as those of steps")
+    if not isinstance(given.get("EnumValues") or [], list):
+        raise _unreadable(f"EnumValues of parameter {given['Name']} must be a list")
     if "DefaultValue" in given:
         value, kind = given["DefaultValue"], given["Type"]
         if not isinstance(value, _PYTHON_TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
@@ -186,6 +199,8 @@ def _typed(parameter: dict[str, Any], text: str) -> Any:
     name, kind = parameter["Name"], parameter["Type"]
     if len(text) > MOST_CHARACTERS:
         raise refusal(f"The value of parameter {name} is longer than {MOST_CHARACTERS} characters")
+    if kind != "String" and ("_" in text or text != text.strip()):  # Python's numbers may have them.
+        raise refusal(f"Invalid value '{text}' for parameter {name}: it must be of type {kind}")
     try:
         if kind == "Boolean":
             value: Any = {"true": True, "false": False}[text.lower()]

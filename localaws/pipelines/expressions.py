@@ -62,11 +62,17 @@ def _check_function(value: dict[str, Any]) -> None:
     if "Std:JsonGet" in value and not (
         isinstance(given, dict)
         and "Path" in given
-        and (
-            "S3Uri" in given or (isinstance(given.get("PropertyFile"), dict) and set(given["PropertyFile"]) == {"Get"})
-        )
+        and ("S3Uri" in given or _is_property_file(given.get("PropertyFile")))
     ):
         raise ExpressionError("Std:JsonGet must have a Path, and a PropertyFile with Get")
+
+
+def _is_property_file(value: Any) -> bool:
+    """Whether a value refers to `Steps.X.PropertyFiles.Y`."""
+    if not isinstance(value, dict) or set(value) != {"Get"} or not isinstance(value["Get"], str):
+        return False
+    parts = path(value["Get"])
+    return len(parts) == 4 and (parts[0], parts[2]) == ("Steps", "PropertyFiles")
 
 
 def path(text: str) -> list[str | int]:

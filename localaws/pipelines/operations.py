@@ -26,6 +26,8 @@ from localaws.services.context import Caller, Operations
 
 # The default of ParallelismConfiguration.
 PARALLEL = 50
+# Where moto's pipeline keeps the ClientRequestToken of its creation.
+_CREATED_BY = "localaws_request"
 
 
 def all_operations(
@@ -52,6 +54,7 @@ class PipelineOperations:
         """The operations for SageMaker's dispatcher."""
         return Operations(
             handlers={
+                "CreatePipeline": self.create,
                 "StartPipelineExecution": self.start,
                 "DescribePipelineExecution": self.describe,
                 "DescribePipelineDefinitionForExecution": self.definition,
@@ -64,23 +67,41 @@ class PipelineOperations:
                 "RetryPipelineExecution": self.retry,
             },
             checks={
-                "CreatePipeline": self.check_new,
                 "UpdatePipeline": self.check_update,
                 "DeletePipeline": self.check_deletion,
             },
-            extensions={"CreatePipeline": self.created, "UpdatePipeline": self.updated},
+            extensions={"UpdatePipeline": self.updated},
         )
 
-    def check_new(self, caller: Caller, given: dict[str, Any]) -> None:
-        """CreatePipeline: the name is free, the role can be assumed, and the definition can run."""
+    def create(self, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+        """CreatePipeline: the name is free, the role can be assumed, and the definition can run: it is version 1.
+
+        "An idempotent operation completes no more than one time" for one ClientRequestToken: API_CreatePipeline.
+        """
+        name, token = given["PipelineName"], given["ClientRequestToken"]
+        existing = self._pipelines(caller).get(name)
+        if existing and vars(existing).get(_CREATED_BY) == token:
+            return {"PipelineArn": existing.arn}
         aliases = given.get("PipelineVersionAliases") or []
         versions.check_aliases(None, aliases, aliases)
-        if given["PipelineName"] in self._pipelines(caller):
-            arn = self._pipelines(caller)[given["PipelineName"]].arn
-            raise refusal(f"Pipeline names must be unique within an AWS account and region. {arn} already exists.")
+        if existing:
+            message = f"Pipeline names must be unique within an AWS account and region. {existing.arn} already exists."
+            raise refusal(message)
         if ("PipelineDefinition" in given) == ("PipelineDefinitionS3Location" in given):
             raise refusal("You must specify either PipelineDefinition or PipelineDefinitionS3Location.")
-        self._check(caller, given)
+        pipeline = sagemaker_backends[self._account][caller.region].create_pipeline(
+            pipeline_name=name,
+            pipeline_display_name=given.get("PipelineDisplayName"),
+            pipeline_definition=self._check(caller, given),
+            pipeline_definition_s3_location=None,
+            pipeline_description=given.get("PipelineDescription"),
+            role_arn=given["RoleArn"],
+            tags=given.get("Tags"),
+            parallelism_configuration=given.get("ParallelismConfiguration"),
+        )
+        vars(pipeline)[_CREATED_BY] = token
+        versions.add(pipeline, aliases)
+        return {"PipelineArn": pipeline.arn}
 
     def check_update(self, caller: Caller, given: dict[str, Any]) -> None:
         """UpdatePipeline: the pipeline exists, and the new definition can run."""
@@ -92,13 +113,6 @@ class PipelineOperations:
         if aliases and text in (None, pipeline.pipeline_definition):
             # "You can specify aliases only when the update changes the pipeline definition": botocore's model.
             raise refusal("PipelineVersionAliases can only be specified if the pipeline definition changes.")
-
-    def created(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-        """CreatePipeline: the definition is version 1."""
-        versions.add(
-            versions.find(self._account, caller, given["PipelineName"]), given.get("PipelineVersionAliases") or []
-        )
-        return response
 
     def updated(self, caller: Caller, given: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         """UpdatePipeline: a new definition is a new version. moto keeps the time of the creation."""
@@ -251,6 +265,11 @@ class PipelineOperations:
                 "ConflictException",
                 f"Pipeline execution with ARN {execution.arn} is in status {execution.status} and cannot be retried.",
             )
+        if any(one.shown.get("Metadata", {}).get("Fail") for one in list(execution.steps.values())):
+            # "You cannot retry a pipeline execution ending with a FailStep":
+            # https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html#step-type-fail
+            message = f"Pipeline execution with ARN {execution.arn} ended with a Fail step and cannot be retried."
+            raise AwsError("ConflictException", message)
         clients = self._jobs.clients(execution.role, caller.region)
         for name, run in list(execution.steps.items()):
             if run.status != "Succeeded":

@@ -63,7 +63,7 @@ def _check_conditions(call: Call, bucket: Any) -> None:
     found = getattr(bucket.keys.get(call.parameters.get("Key")), "etag", None) if bucket is not None else None
     if expected and found is None:
         raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
-    if (unless and found) or (expected and expected.strip('"') != found.strip('"')):
+    if found is not None and (unless or (expected and expected.strip('"') != found.strip('"'))):
         raise AwsError("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412)
 
 

@@ -13,6 +13,8 @@ from localaws.pipelines.definition import Definition
 from localaws.pipelines.expressions import ExpressionError, Values, resolve
 from localaws.pipelines.policies import lifetime, may_retry
 
+EQUAL = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
+
 
 def text(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
@@ -35,6 +37,12 @@ def register(**policy: Any) -> dict[str, Any]:
     """A step with a retry policy."""
     policies = [{"ExceptionType": ["Step.THROTTLING"], **policy}]
     return {"Name": "r", "Type": "RegisterModel", "Arguments": {}, "RetryPolicies": policies}
+
+
+def job(**more: Any) -> dict[str, Any]:
+    """A processing step with members of the step or of its arguments."""
+    of_step = {name: more.pop(name) for name in ("CacheConfig", "PropertyFiles") if name in more}
+    return {"Name": "a", "Type": "Processing", "Arguments": more, **of_step}
 
 
 def calling(output: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def nested(levels: int) -> str:
         (text(fail("a"), condition("c", 1, then=[fail("a")], otherwise=[])), "Duplicate step names: a"),
         (text(fail("a", {"Get": "Steps.b.Name"})), r"refers to Steps\.b, which does not exist"),
         (text(fail("a", {"Get": "Parameters.x"})), r"refers to Parameters\.x, which does not exist"),
-        (text(fail("a", DependsOn=[1])), "DependsOn of step a must be a list of names"),
+        (text(fail("a", DependsOn=[1])), "Step a: DependsOn must be a list of names"),
         (text(fail("a", {"Get": 5})), "Invalid property reference '5' in step a"),
         (text(fail("a", {"Get": "Parameters"})), "Invalid property reference 'Parameters'"),
         (text(fail("a", {"Std:Join": ["x"]})), "Std:Join must have a list of Values in step a"),
@@ -94,7 +102,29 @@ def nested(levels: int) -> str:
         (text(register(ExceptionType=["Magic"])), "ExceptionType of a retry policy must be a list of"),
         (text(register(BackoffRate="2")), "BackoffRate of a retry policy must be a number"),
         (text(branch({"Type": "Magic"})), "Unknown condition type 'Magic'"),
-        (text(branch({"Type": "Not", "Expression": {"Type": "In", "Values": []}})), "In must have QueryValue"),
+        (text(branch({"Type": "Not", "Condition": {"Type": "In", "Values": []}})), "In must have QueryValue"),
+        (text(branch({"Type": "Not", "Expression": EQUAL})), "unknown property 'Expression'"),
+        (text(branch({**EQUAL, "Left": 1})), "unknown property 'Left'"),
+        (text(branch({"Type": []})), "Unknown condition type"),
+        (text(condition("c", 1, then=[branch(EQUAL) | {"Name": "d"}], otherwise=[])), "in a branch of another one"),
+        (
+            text(job(), fail("b", DependsOn=["a"]), fail("d", DependsOn=["b"])),
+            "Step d cannot depend on",
+        ),
+        (text(fail("a"), fail("b", {"Get": "Steps.a.ErrorMessage"})), "Step b cannot depend on the Fail step a"),
+        (text(fail("a", DependsOn="b"), fail("b")), "Expecting start of Json Array"),
+        (text(fail("a", Timeout=1)), "Cannot parse object, unknown property 'Timeout'"),
+        (text(job(CacheConfig="P1D")), "Expecting start of Json Object"),
+        (text(job(PropertyFiles=[{"PropertyFileName": "f"}])), "each of PropertyFiles must have"),
+        (text(job(ProcessingInput=[])), "Unknown Argument member 'ProcessingInput'"),
+        (text(job(ProcessingResources="ml.m5.large")), "Expecting start of Json Object"),
+        (text(job(AppSpecification={"ImageUri": "i", "Image": "i"})), "Unknown Argument member 'Image'"),
+        (text(job(NetworkConfig={"VpcConfig": {"Subnets": {"Get": "Parameters.s"}}})), "Expecting start of Json Array"),
+        (text(register() | {"Arguments": {"ModelPackageName": "p"}}), "Unknown Argument member 'ModelPackageName'"),
+        (text(fail("a", {"Std:Join": {"On": "/"}})), "Std:Join must have a list of Values"),
+        (text(fail("a", {"Std:JsonGet": {"Path": "x"}})), "Std:JsonGet must have a Path, and a PropertyFile"),
+        (text(fail("a"), parameters=[{"Name": "a b", "Type": "String"}]), "Each parameter must have a Name"),
+        (text(fail("a"), parameters=[{"Name": "a", "Type": "String", "EnumValues": "b"}]), "must be a list"),
         (text(branch({"Type": "Not", "Condition": {"Type": "Magic"}})), "Unknown condition type 'Magic'"),
         (text(branch({"Type": "Or"})), "Or must have Conditions"),
         pytest.param('{"Steps": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", id="many lists"),
@@ -140,7 +170,7 @@ def test_a_retry_policy_ends_after_its_attempts_or_its_time(
 
 def test_a_condition_does_not_wait_for_what_its_branches_need() -> None:
     branch = fail("b", {"Get": "Steps.a.X"})
-    steps = Definition.parse(text(fail("a"), condition("c", 1, then=[branch], otherwise=[]))).steps
+    steps = Definition.parse(text(job(), condition("c", 1, then=[branch], otherwise=[]))).steps
     assert steps["c"].needs == frozenset()
     assert steps["b"].needs == {"a"}
     assert steps["b"].gates == (("c", True),)
@@ -223,7 +253,7 @@ def test_a_reference_without_a_value_is_an_error() -> None:
         ({"Type": "In", "Value": {"Get": "Parameters.n"}, "In": [1, 2]}, False),
         ({"Type": "NotIn", "Value": {"Get": "Parameters.n"}, "In": [1, 2]}, True),
         ({"Type": "NotEquals", "LeftValue": {"Get": "Parameters.n"}, "RightValue": 3}, False),
-        ({"Type": "Not", "Expression": {"Type": "Equals", "LeftValue": 1, "RightValue": 1}}, False),
+        ({"Type": "Not", "Condition": EQUAL}, False),
         ({"Type": "Not", "Condition": {"Type": "Equals", "LeftValue": 1, "RightValue": 2}}, True),
         ({"Type": "Or", "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}]}, False),
     ],

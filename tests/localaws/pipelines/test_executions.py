@@ -191,6 +191,9 @@ def test_an_unmet_condition_fails_the_execution_with_its_reason(bench: JobBench)
     ran = steps(bench, arn)
     assert set(ran) == {"Prepare", "Check", "Reject"}
     assert ran["Reject"]["FailureReason"] == "accuracy 0.5 is below 0.8"
+    retry = {"PipelineExecutionArn": found["PipelineExecutionArn"], "ClientRequestToken": "r" * 32}
+    with pytest.raises(ClientError, match="ended with a Fail step"):
+        bench.sagemaker.retry_pipeline_execution(**retry)
 
 
 def test_a_failed_execution_can_be_retried_and_a_running_one_stopped(bench: JobBench) -> None:
@@ -223,7 +226,11 @@ def test_rejects_bad_requests(bench: JobBench) -> None:
     with pytest.raises(ClientError, match="does not exist"):
         start(bench, "bad")
     text = json.dumps({"Version": "2020-12-01", "Steps": [{"Name": "a", "Type": "Fail", "Arguments": {}}]})
-    bench.sagemaker.create_pipeline(PipelineName="refusing", RoleArn=bench.role, PipelineDefinition=text)
+    request = {"PipelineName": "refusing", "RoleArn": bench.role, "PipelineDefinition": text}
+    for _ in range(2):  # The second call has the same token, as after a lost answer.
+        bench.sagemaker.create_pipeline(**request, ClientRequestToken="c" * 32)
+    with pytest.raises(ClientError, match="must be unique"):
+        bench.sagemaker.create_pipeline(**request, ClientRequestToken="d" * 32)
     for more, message in (
         ({"RoleArn": bench.role}, "ValidationException.*RoleArn can only be specified for a pipeline that AWS manages"),
         ({"PipelineVersionAlias": "live"}, "ResourceNotFound.*no version with the alias live"),

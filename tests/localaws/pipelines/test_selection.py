@@ -17,10 +17,16 @@ from tests.localaws.pipelines.test_executions import steps, wait
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p"
 
+
+def ask(name: str, **arguments: Any) -> dict[str, Any]:
+    """A callback step."""
+    return {"Name": name, "Type": "Callback", "SqsQueueUrl": "url", "Arguments": arguments}
+
+
 # Prepare -> Train -> Check -> Reject, and Alone.
 CHECK = condition("Check", {"Get": "Steps.Train.X"}, then=[fail("Reject")], otherwise=[])
 DEFINITION = Definition.parse(
-    text(fail("Prepare"), fail("Train", {"Get": "Steps.Prepare.X"}), CHECK, fail("Alone", DependsOn=[]))
+    text(ask("Prepare"), ask("Train", of={"Get": "Steps.Prepare.X"}), CHECK, fail("Alone", DependsOn=[]))
 )
 
 
@@ -94,7 +100,7 @@ def test_refuses_steps_and_sources_that_cannot_be_used(names: str, source: Execu
 
 def test_an_execution_runs_the_selected_steps_only(bench: JobBench) -> None:
     first = condition("First", {"Get": "Parameters.n"}, then=[], otherwise=[])
-    second = condition("Second", 1, then=[fail("Reject")], otherwise=[])
+    second = condition("Second", 1, then=[ask("Reject")], otherwise=[])  # Its queue does not exist.
     definition = text(first, {**second, "DependsOn": ["First"]}, parameters=[{"Name": "n", "Type": "Integer"}])
     given = {"PipelineName": "selective", "PipelineParameters": [{"Name": "n", "Value": "1"}]}
     start = bench.sagemaker.start_pipeline_execution
