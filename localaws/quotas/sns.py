@@ -3,7 +3,8 @@
 Sources: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html (Protocol, Endpoint, Attributes),
 https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html (AttributeName),
 https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html (a topic that exists),
-https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (Message) and
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (Message, Subject),
+https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html (MaximumMessageSize) and
 https://docs.aws.amazon.com/sns/latest/dg/fifo-topic-message-delivery.html (FIFO queues). The message about JSON:
 https://github.com/localstack/localstack (tests/aws/services/sns, compared with AWS).
 """
@@ -31,7 +32,8 @@ ENDPOINTS = {
 }
 ATTRIBUTES = frozenset(
     {"ArchivePolicy", "ContentBasedDeduplication", "DataProtectionPolicy", "DeliveryPolicy", "DisplayName"}
-    | {"FifoThroughputScope", "FifoTopic", "KmsMasterKeyId", "Policy", "SignatureVersion", "TracingConfig"}
+    | {"FifoThroughputScope", "FifoTopic", "KmsMasterKeyId", "MaximumMessageSize", "Policy", "SignatureVersion"}
+    | {"TracingConfig"}
 )
 # One for each protocol, for example HTTPSuccessFeedbackRoleArn.
 FEEDBACK = re.compile(
@@ -41,7 +43,11 @@ FEEDBACK = re.compile(
 
 # SNS_DISPLAY_NAME_MAX_LENGTH in https://developer.toradex.com/knowledge-base/cloud-sns-lib-api; AWS documents none.
 DISPLAY_NAME = 100
+# The default of MaximumMessageSize, what it can be, and the protocols of subscriptions to a topic for larger messages.
 MESSAGE_BYTES = 262144
+SIZES = range(1024, 1048577)
+LARGE = ("sqs", "lambda", "firehose")
+_LINE = re.compile(r"[\x00-\x1f\x7f]")
 # The values of an attribute of a topic or a subscription.
 VALUES: Mapping[str, tuple[str, ...]] = {
     "FilterPolicyScope": ("MessageAttributes", "MessageBody"),
@@ -62,6 +68,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     """
     if operation == "Subscribe":
         _check_subscription(given["Protocol"], given.get("Endpoint") or "", given["TopicArn"])
+        if message_bytes(response.backend.topics.get(given["TopicArn"])) > MESSAGE_BYTES:
+            _check_large([given["Protocol"]])
     attributes = given.get("Attributes") or {given.get("AttributeName") or "Policy": given.get("AttributeValue") or ""}
     if operation in _TOPICS:
         for name in attributes:
@@ -72,15 +80,38 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
             _check_attribute(name, value)
     if operation == "CreateTopic":
         _check_same(response, given["Name"], given.get("Attributes") or {})
+    if operation == "SetTopicAttributes" and int(attributes.get("MaximumMessageSize") or 0) > MESSAGE_BYTES:
+        held = list(response.backend.subscriptions.values())
+        _check_large([one.protocol for one in held if one.topic.arn == given["TopicArn"]])
     if operation == "Publish":
         message = given.get("Message") or ""
         if not message:
             raise _invalid("Empty message")
-        if len(message.encode()) > MESSAGE_BYTES:
+        limit = message_bytes(response.backend.topics.get(given.get("TopicArn") or given.get("TargetArn")))
+        if len(message.encode()) + _bytes_of(given.get("MessageAttributes") or {}) > limit:
             raise _invalid("Message too long")
+        if _LINE.search(given.get("Subject") or ""):
+            raise _invalid("Subject")
         if given.get("MessageStructure") == "json" and "default" not in (_parsed(message) or {}):
             problem = "No default entry in JSON message body"
             raise _invalid(f"Message Structure - {problem}")
+
+
+def message_bytes(topic: Any) -> int:
+    """The largest message of moto's topic; None for a topic that does not exist."""
+    return int(getattr(topic, "maximum_message_size", MESSAGE_BYTES))
+
+
+def _bytes_of(attributes: dict[str, dict[str, Any]]) -> int:
+    values = [one.get("StringValue") or one.get("BinaryValue") or "" for one in attributes.values()]
+    texts = [*attributes, *(one.get("DataType") or "" for one in attributes.values()), *values]
+    return sum(len(one.encode() if isinstance(one, str) else one) for one in texts)
+
+
+def _check_large(protocols: list[str]) -> None:
+    other = next((one for one in protocols if one not in LARGE), None)
+    if other:
+        raise _invalid(f"MaximumMessageSize above {MESSAGE_BYTES} excludes subscriptions with the protocol {other}.")
 
 
 def _check_attribute(name: str, value: str) -> None:
@@ -88,6 +119,8 @@ def _check_attribute(name: str, value: str) -> None:
         raise _invalid(f"{name}: {value} is none of {', '.join(VALUES[name])}.")
     if name == "DisplayName" and len(value) > DISPLAY_NAME:
         raise _invalid(f"DisplayName has more than {DISPLAY_NAME} characters.")
+    if name == "MaximumMessageSize" and (not value.isdecimal() or int(value) not in SIZES):
+        raise _invalid(f"MaximumMessageSize: {value} is not a number from {SIZES[0]} to {SIZES[-1]}.")
     if name not in JSON or not value:
         return
     parsed = _parsed(value)
@@ -112,7 +145,8 @@ def _check_same(response: Any, name: str, attributes: dict[str, str]) -> None:
     topics = response.backend.topics
     held = topics.get(f"arn:{response.partition}:sns:{response.region}:{response.current_account}:{name}")
     for attribute, value in attributes.items():
-        former = str(getattr(held, camelcase_to_underscores(attribute), None))
+        default = MESSAGE_BYTES if attribute == "MaximumMessageSize" else None
+        former = str(getattr(held, camelcase_to_underscores(attribute), default))
         if value.lower() in ("true", "false"):  # moto has Python's values.
             former, value = former.lower(), value.lower()
         if held is not None and former != value and (_parsed(value) is None or _parsed(former) != _parsed(value)):

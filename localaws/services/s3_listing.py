@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 from localaws.moto_methods import original
 
-OWNER = {"ID": "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "DisplayName": "webfile"}
-
 
 def install() -> None:
     """Replaces moto's ListObjects by one that has the pages of its ListObjectsV2."""
@@ -72,11 +70,13 @@ def list_objects(response: Any) -> Any:
 
 
 def _summary(key: Any, name: str) -> dict[str, Any]:
+    from moto.s3.models import OWNER
+
     return {
         "Key": name,
         "LastModified": key.last_modified_ISO8601,
         "ETag": key.etag,
         "Size": key.size,
         "StorageClass": key.storage_class,
-        "Owner": OWNER,
+        "Owner": {"ID": OWNER, "DisplayName": "webfile"},
     }

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from localaws.moto_methods import original
+from localaws.quotas import sns
 from localaws.services.context import ServiceContext
 
 log = logging.getLogger(__name__)
@@ -16,7 +17,22 @@ log = logging.getLogger(__name__)
 
 def install(_context: ServiceContext) -> None:
     """Changes moto's SNS."""
+    from moto.core.responses import ActionResult
+    from moto.sns import models
     from moto.sns.models import Subscription
+    from moto.sns.responses import SNSResponse
+
+    # `localaws.quotas.sns` knows each topic's limit.
+    models.MAXIMUM_MESSAGE_LENGTH = sns.SIZES[-1]
+    describe = original(SNSResponse.get_topic_attributes)
+
+    @wraps(describe)
+    def get_topic_attributes(self: Any) -> Any:
+        found = describe(self).result["Attributes"]
+        topic = self.backend.get_topic(found["TopicArn"])
+        return ActionResult({"Attributes": {**found, "MaximumMessageSize": str(sns.message_bytes(topic))}})
+
+    SNSResponse.get_topic_attributes = get_topic_attributes
 
     publish = original(Subscription.publish)
 

@@ -1,6 +1,7 @@
 """Values in requests that the service refuses, each beside one that it accepts."""
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +14,15 @@ from localaws.quotas import budgets, checks, ecr, events, functions, iam, kms, l
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 PROJECT = "arn:aws:codebuild:us-east-1:123456789012:project/p"
-HELD = SimpleNamespace(tier="Advanced")
+HELD = SimpleNamespace(tier="Advanced", type="String")
 RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
 BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
 TOPICS = {
     "arn:aws:sns:us-east-1:123456789012:held": SimpleNamespace(display_name="a", policy='{"a":1}', fifo_topic=False)
 }
+LARGE = "arn:aws:sns:us-east-1:123456789012:large"
+TOPICS[LARGE] = SimpleNamespace(arn=LARGE, maximum_message_size="300000")
+SUBSCRIPTIONS = {"email": SimpleNamespace(protocol="email", topic=SimpleNamespace(arn=TOPIC))}
 KMS = SimpleNamespace(
     keys={
         name: SimpleNamespace(key_spec=name, key_state="Enabled", arn=name)
@@ -30,7 +34,7 @@ KMS = SimpleNamespace(
 RESPONSE = SimpleNamespace(
     ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}),
     events_backend=SimpleNamespace(event_buses=BUSES),
-    backend=SimpleNamespace(topics=TOPICS),
+    backend=SimpleNamespace(topics=TOPICS, subscriptions=SUBSCRIPTIONS),
     kms_backend=KMS,
     partition="aws",
     region="us-east-1",
@@ -52,6 +56,25 @@ def subscription(protocol: str, endpoint: str) -> dict[str, Any]:
 
 def topic(name: str = "new", **attributes: str) -> dict[str, Any]:
     return {"Name": name, "Attributes": attributes}
+
+
+def published(arn: str, size: int, **attributes: str) -> dict[str, Any]:
+    given = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    return {"TopicArn": arn, "Message": "x" * size, "MessageAttributes": given}
+
+
+def sized(arn: str, size: str) -> dict[str, Any]:
+    return {"TopicArn": arn, "AttributeName": "MaximumMessageSize", "AttributeValue": size}
+
+
+def emailed(arn: str) -> dict[str, Any]:
+    return {**subscription("email", "a@b.org"), "TopicArn": arn}
+
+
+def events_of(*hours: float) -> dict[str, Any]:
+    """A batch with events of so many hours ago."""
+    now = time.time() * 1000
+    return {"logEvents": [{"timestamp": int(now - one * 3600000), "message": "m"} for one in hours]}
 
 
 def subscribed(**attributes: str) -> dict[str, Any]:
@@ -123,6 +146,14 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         "InvalidParameter",
     ),
     (functions, "CreateFunction", {"Timeout": 900}, {"Timeout": 901}, "less than or equal to 900"),
+    (logs, "PutLogEvents", events_of(400, 1, -3), events_of(25, 0), "cannot span more than 24 hours"),
+    (
+        logs,
+        "PutLogEvents",
+        {"logEvents": [{"timestamp": 0, "message": "x" * (1048576 - 26)}]},
+        {"logEvents": [{"timestamp": 0, "message": "x" * (1048576 - 25)}]},
+        "Upload too large: 1048577 bytes",
+    ),
     (logs, "CreateLogGroup", {"logGroupName": "/aws/a"}, {"logGroupName": "aws/a"}, "reserved for AWS"),
     (logs, "CreateLogGroup", {"logGroupName": "a"}, {"logGroupName": "a", "kmsKeyId": ABSENT}, "could not be found"),
     (ecr, "CreateRepository", {}, {"encryptionConfiguration": {"kmsKey": ABSENT}}, "KmsException"),
@@ -164,6 +195,25 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     ),
     (sns, "Publish", {"Message": "x" * 262144}, {"Message": "x" * 262145}, "too long"),
     (sns, "Publish", {"Message": "x"}, {"Message": ""}, "Empty message"),
+    (sns, "Publish", published(LARGE, 300000), published(LARGE, 300001), "too long"),
+    (sns, "Publish", published(TOPIC, 262144 - 8, a="x"), published(TOPIC, 262144 - 7, a="x"), "too long"),
+    (
+        sns,
+        "Publish",
+        {"Message": "x", "Subject": "é"},
+        {"Message": "x", "Subject": "a\nb"},
+        "Invalid parameter: Subject",
+    ),
+    (sns, "CreateTopic", topic(MaximumMessageSize="1024"), topic(MaximumMessageSize="1023"), "MaximumMessageSize"),
+    (
+        sns,
+        "CreateTopic",
+        topic("held", MaximumMessageSize="262144"),
+        topic("held", MaximumMessageSize="2048"),
+        "exists",
+    ),
+    (sns, "SetTopicAttributes", sized(LARGE, "1048576"), sized(TOPIC, "1048576"), "excludes subscriptions"),
+    (sns, "Subscribe", {**subscription("sqs", QUEUE), "TopicArn": LARGE}, emailed(LARGE), "excludes subscriptions"),
     (
         sns,
         "Publish",
@@ -219,6 +269,13 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     (budgets, "CreateBudget", budget(MAIL, ("SNS", TOPIC)), budget(("SNS", "topic")), "InvalidParameterException"),
     (budgets, "CreateBudget", budget(*10 * [MAIL]), budget(*11 * [MAIL]), "CreationLimitExceededException"),
     (budgets, "CreateBudget", budget(), budget(MAIL, times=2), "DuplicateRecordException"),
+    (
+        ssm,
+        "PutParameter",
+        parameter("/advanced", Type="String", Overwrite=True),
+        parameter("/advanced", Type="SecureString", Overwrite=True),
+        "HierarchyTypeMismatchException",
+    ),
     (ssm, "PutParameter", parameter("name"), parameter("a/b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a.b-c_d"), parameter("/a b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a" * 15), parameter("/a" * 16), "HierarchyLevelLimitExceeded"),
