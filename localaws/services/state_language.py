@@ -30,15 +30,30 @@ def problems(machine: dict[str, Any], language: str = "JSONPath") -> Iterator[st
     named = [machine["StartAt"], *(target for state in states.values() for target in _targets(state))]
     for missing in sorted(set(named) - set(states)):
         yield f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {missing}"
+    # As on AWS: https://github.com/localstack/localstack/issues/11978.
+    for unreachable in (name for name in states if name not in named):
+        yield f'MISSING_TRANSITION_TARGET: State "{unreachable}" is not reachable. at /States/{unreachable}'
     for name, state in states.items():
         if len(name) > NAME:
             yield f"SCHEMA_VALIDATION_FAILED: The name {name[:NAME]}… has more than {NAME} characters"
         yield from (f"SCHEMA_VALIDATION_FAILED: {one} at /States/{name}" for one in _of_state(state))
         if state.get("QueryLanguage", language) == "JSONPath":
             yield from (f"SCHEMA_VALIDATION_FAILED: {one} at /States/{name}" for one in state_paths.problems(state))
-        inner = state.get("ItemProcessor") or state.get("Iterator")
-        for branch in [*state.get("Branches", []), *([inner] if inner else [])]:
+        for branch in _branches(state):
             yield from problems(branch, language)
+
+
+def has_jsonata(machine: dict[str, Any]) -> bool:
+    """Whether a state machine, one of its states, or a branch of one, has the query language JSONata."""
+    states = list(machine["States"].values())
+    return any(one.get("QueryLanguage") == "JSONata" for one in [machine, *states]) or any(
+        has_jsonata(branch) for state in states for branch in _branches(state)
+    )
+
+
+def _branches(state: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = state.get("ItemProcessor") or state.get("Iterator")
+    return [*state.get("Branches", []), *([inner] if inner else [])]
 
 
 def _of_state(state: dict[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from localaws.errors import AwsError
 from localaws.moto_methods import original
-from localaws.services import state_language
+from localaws.services import state_interpreter, state_language
 from localaws.services.context import ServiceContext
 from localaws.state_machines import StateMachines
 
@@ -23,6 +23,7 @@ def install(context: ServiceContext) -> None:
 
     machines = context.state_machines
     machines.install()
+    state_interpreter.install()
 
     def validate(response: Any) -> Any:
         problem = _problem(response._get_param("definition") or "")
@@ -138,10 +139,13 @@ def _check(definition: str) -> None:
 
     Raises:
         AwsError: InvalidDefinition.
+        NotImplementedError: localaws cannot run it.
     """
     problem = _problem(definition)
     if problem:
         raise AwsError("InvalidDefinition", f"Invalid State Machine Definition: {problem}")
+    if state_language.has_jsonata(json.loads(definition)):
+        raise NotImplementedError("state machines with JSONata. Use JSONPath and its variables")
 
 
 def _check_logging(response: Any) -> None:

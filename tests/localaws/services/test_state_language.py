@@ -1,10 +1,15 @@
 """State machines that moto's parser takes and Step Functions refuses."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.asl.eval import evaluation_details
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from localaws.services.state_language import problems
+from localaws.services import state_interpreter
+from localaws.services.state_language import has_jsonata, problems
 
 TASK = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sagemaker:stopMlflowTrackingServer", "End": True}
 PASS = {"Type": "Pass", "End": True}
@@ -63,6 +68,52 @@ def test_refuses(state: dict[str, Any], message: str) -> None:
 )
 def test_accepts_a_path(path: str) -> None:
     assert found(A={**PASS, "Parameters": {"a.$": path}}) == ""
+
+
+def test_each_state_can_be_reached() -> None:
+    assert found(A=PASS, B=PASS) == 'MISSING_TRANSITION_TARGET: State "B" is not reachable. at /States/B'
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        ({"States": {"A": PASS}}, False),
+        ({"QueryLanguage": "JSONata", "States": {"A": PASS}}, True),
+        ({"States": {"A": {**PASS, "QueryLanguage": "JSONata"}}}, True),
+        ({"States": {"A": {"Type": "Map", "Iterator": {"QueryLanguage": "JSONata", "States": {}}}}}, True),
+        ({"States": {"A": {**PASS, "Result": {"QueryLanguage": "JSONata"}}}}, False),
+    ],
+)
+def test_finds_jsonata(machine: dict[str, Any], expected: bool) -> None:
+    assert has_jsonata(machine) is expected
+
+
+def run(definition: dict[str, Any], given: Any) -> Any:
+    """Run a state machine in moto's interpreter, to its end; its environment."""
+    state_interpreter.install()
+    details = evaluation_details.EvaluationDetails(
+        evaluation_details.AWSExecutionDetails("123456789012", "us-east-1", "role"),
+        evaluation_details.ExecutionDetails("arn", "e", "role", given, "2026-01-01T00:00:00Z"),
+        evaluation_details.StateMachineDetails("arn", "m", "STANDARD", json.dumps(definition)),
+    )
+    worker = ExecutionWorker(details, SimpleNamespace(terminated=lambda: None), None, {})
+    worker._execution_logic()
+    return worker.env
+
+
+def test_a_choice_without_a_match_fails() -> None:
+    choice = {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "B"}]}
+    machine = {"StartAt": "A", "States": {"A": choice, "B": PASS}}
+    assert run(machine, {"a": 1}).states.get_input() == {"a": 1}
+    failed = run(machine, {"a": 2}).program_state()
+    assert failed.error["error"] == "States.NoChoiceMatched"
+
+
+def test_variables_are_read() -> None:
+    first = {"Type": "Pass", "Assign": {"x.$": "$.a"}, "Next": "B"}
+    second = {**PASS, "Parameters": {"all.$": "$x", "one.$": "$x.b[0]", "text.$": "States.Format('{}', $x.b[1])"}}
+    found = run({"StartAt": "A", "States": {"A": first, "B": second}}, {"a": {"b": [1, 2]}})
+    assert found.states.get_input() == {"all": {"b": [1, 2]}, "one": 1, "text": "2"}
 
 
 def test_a_jsonata_state_has_no_paths() -> None:
