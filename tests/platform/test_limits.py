@@ -45,6 +45,7 @@ USED_BY_NAME = {
     "get_image_size_in_bytes": "called by moto",
     "get_execution_history": "called by moto",
     "MAXIMUM_MESSAGE_LENGTH": "read by moto",
+    "_eval_body": "called by moto",
     "get_remaining_time_in_millis": "called by Lambda functions",
     "create_event_source_mapping": "called by moto",
     "invoke_async": "called by moto",
