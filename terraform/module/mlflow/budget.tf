@@ -41,3 +41,11 @@ resource "aws_budgets_budget" "monthly" {
   # AWS sends a test message to the topic when it creates the budget.
   depends_on = [aws_sns_topic_policy.events]
 }
+
+# Without the tag, the budget counts nothing of the environment, and its message never comes.
+check "tag_of_the_budget" {
+  assert {
+    condition     = var.monthly_budget_usd == null || try(merge(data.aws_default_tags.current.tags, var.tags)["project"] == var.project_name, false)
+    error_message = "monthly_budget_usd counts what has the tag project = \"${var.project_name}\", and neither tags nor the provider's default_tags set it. Add it to one of them."
+  }
+}

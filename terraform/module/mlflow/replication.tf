@@ -66,6 +66,11 @@ resource "aws_s3_bucket_replication_configuration" "artifacts" {
       condition     = !local.has_kms_key || var.replication.kms_key_arn != null
       error_message = "replication.kms_key_arn is missing. The artifacts are encrypted under a customer key, so S3 needs a key in the destination's region to encrypt the copies."
     }
+
+    precondition {
+      condition     = local.has_kms_key || var.replication.kms_key_arn == null
+      error_message = "replication.kms_key_arn would have no effect, because the artifacts are not encrypted under a customer key. Remove it, or encrypt the artifacts with kms."
+    }
   }
 
   depends_on = [aws_s3_bucket_versioning.artifacts, aws_iam_role_policy.replication]

@@ -21,6 +21,7 @@ run "an_existing_bucket_key_role_and_topic_are_used_and_not_changed" {
     role_arn           = "arn:aws:iam::111122223333:role/team/mlflow-server"
     notifications      = { topic_arn = "arn:aws:sns:us-east-1:111122223333:platform" }
     monthly_budget_usd = 500
+    tags               = { project = "churn" }
     publish_parameters = false
     backup             = { repository = "./tests/mocks/repository" }
   }

@@ -15,6 +15,7 @@ run "new_keys_encrypt_the_bucket_and_the_topic_and_rotate" {
     schedule           = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
     notifications      = { emails = ["team@example.com"] }
     monthly_budget_usd = 500
+    tags               = { project = "churn" }
   }
 
   assert {

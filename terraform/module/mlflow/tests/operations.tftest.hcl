@@ -169,12 +169,25 @@ run "expressions_of_another_form_are_not_compared_and_cause_a_warning" {
   expect_failures = [check.times_that_cannot_be_compared]
 }
 
-run "a_budget_without_notifications_a_reserved_parameter_name_and_a_backup_without_sources_are_refused" {
+run "a_budget_without_notifications_or_tag_a_reserved_parameter_name_a_backup_without_sources_and_a_useless_key_are_refused" {
   command = plan
   variables {
     project_name       = "aws-churn"
     monthly_budget_usd = 500
     backup             = { repository = "./tests" }
+    tags               = { project = "churn" }
+
+    replication = {
+      bucket_arn  = "arn:aws:s3:::acme-copies"
+      kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    }
   }
-  expect_failures = [aws_budgets_budget.monthly, aws_ssm_parameter.output, aws_s3_object.backup_tool[0]]
+
+  expect_failures = [
+    aws_budgets_budget.monthly,
+    aws_s3_bucket_replication_configuration.artifacts[0],
+    aws_s3_object.backup_tool[0],
+    aws_ssm_parameter.output,
+    check.tag_of_the_budget,
+  ]
 }

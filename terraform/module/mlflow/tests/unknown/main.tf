@@ -44,6 +44,7 @@ module "everything_exists" {
   role_arn           = local.later["role"]
   notifications      = { topic_arn = local.later["topic"] }
   monthly_budget_usd = 500
+  tags               = { project = "churn" }
   backup             = { repository = "./tests/mocks/repository", schedule_expression = "cron(0 12 ? * MON-FRI *)", alarm_after_hours = 73 }
   schedule           = { start = "cron(0 8 ? * MON-FRI *)", stop = "cron(0 20 ? * MON-FRI *)" }
 }
