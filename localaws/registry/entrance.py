@@ -39,7 +39,8 @@ class RegistryEntrance:
         if parsed.repository:
             call.parameters = {"repositoryName": parsed.repository}
             call.resource = f"arn:aws:ecr:{self._region}:{self._account}:repository/{parsed.repository}"
-        call.principal = self._token(call).principal
+        token = self._token(call)
+        call.principal, call.access_key = token.principal, token.access_key
         return lambda: None
 
     def error(self, call: Call, error: AwsError) -> ErrorResponse:  # noqa: ARG002 an Entrance

@@ -13,10 +13,15 @@ VALID = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Token:
-    """A password: whose it is, and until when it is valid."""
+    """A password: whose it is, and until when it is valid.
+
+    Attributes:
+        access_key: the key that signed the call for it. The policies of its session limit the password, too.
+    """
 
     password: str
     principal: str
+    access_key: str
     expires: datetime
 
 
@@ -28,10 +33,10 @@ class Tokens:
         self._tokens: dict[str, Token] = {}
         self._lock = threading.Lock()
 
-    def issue(self, principal: str) -> Token:
-        """A new password with the rights of a principal."""
+    def issue(self, principal: str, access_key: str) -> Token:
+        """A new password with the rights of a principal's session."""
         now = self._clock()
-        token = Token(secrets.token_urlsafe(48), principal, now + VALID)
+        token = Token(secrets.token_urlsafe(48), principal, access_key, now + VALID)
         with self._lock:
             self._tokens = {key: kept for key, kept in self._tokens.items() if kept.expires > now}
             self._tokens[token.password] = token

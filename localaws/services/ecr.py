@@ -67,7 +67,8 @@ def _issue_tokens(context: ServiceContext, endpoint: str) -> None:
         registries = self._get_param("registryIds") or [self.current_account]
         issued = []
         for _ in registries:
-            token = context.registry_tokens.issue(current_call.get().principal)
+            call = current_call.get()
+            token = context.registry_tokens.issue(call.principal, call.access_key)
             encoded = base64.b64encode(f"AWS:{token.password}".encode()).decode()
             issued.append(
                 {"authorizationToken": encoded, "expiresAt": token.expires, "proxyEndpoint": endpoint},

@@ -209,7 +209,8 @@ class MlflowAppResource(CloudFormationModel):  # type: ignore[misc]
     def _authorize(cls, operation: str, given: dict[str, Any], region: str) -> None:
         caller = current_call.get()
         call = Call("POST", "/", "/", "", caller.headers, b"", service="sagemaker", operation=operation, region=region)
-        call.principal, call.protocol, call.parameters = caller.principal, "json", given
+        call.principal, call.access_key = caller.principal, caller.access_key
+        call.protocol, call.parameters = "json", given
         try:
             cls.guard(call)
         finally:

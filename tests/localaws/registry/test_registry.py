@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from localaws.call import Call
+from localaws.registry.entrance import RegistryEntrance
 from localaws.registry.paths import parse
 from localaws.registry.tokens import USER, Tokens
 from tests.support.running import RunningLocalAws
@@ -124,11 +126,21 @@ def test_the_address_of_a_repository_is_localaws_own(ecr: Any, http: httpx.Clien
 def test_a_password_expires_after_twelve_hours() -> None:
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     tokens = Tokens(lambda: now[0])
-    token = tokens.issue("arn:aws:iam::123456789012:user/a")
+    token = tokens.issue("arn:aws:iam::123456789012:user/a", "AK")
     now[0] += timedelta(hours=11, minutes=59)
     assert tokens.find(USER, token.password) == token
     now[0] += timedelta(minutes=2)
     assert tokens.find(USER, token.password) is None
+
+
+def test_the_session_that_asked_for_a_password_limits_it() -> None:
+    """The access key tells the policies of the session."""
+    tokens = Tokens()
+    password = tokens.issue("arn:aws:sts::123456789012:assumed-role/a/s", "AK").password
+    login = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    call = Call("GET", "/v2/a/b/tags/list", "/v2/a/b/tags/list", "", {"authorization": f"Basic {login}"}, b"")
+    RegistryEntrance(tokens, "123456789012", "us-east-1").admit(call)
+    assert (call.principal, call.access_key) == ("arn:aws:sts::123456789012:assumed-role/a/s", "AK")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from localaws.call import Call, current_call
 from localaws.errors import AwsError
+from localaws.services.mlflow_app_resource import MlflowAppResource
 from localaws.services.stack_permissions import NESTED, StackPermissions
 
 ROLE = "arn:aws:iam::123456789012:role/stack"
@@ -55,3 +56,17 @@ def test_a_role_without_the_permissions_creates_no_stack() -> None:
     permissions = StackPermissions(guard, lambda _role, _action: False, enforces=True)
     with pytest.raises(AwsError, match="iam:"):
         permissions.check(template("AWS::IAM::User"), ROLE)
+
+
+def test_an_app_of_a_stack_is_limited_by_the_session_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[Call] = []
+    monkeypatch.setattr(MlflowAppResource, "guard", staticmethod(checked.append), raising=False)
+    caller = Call("POST", "/", "/", "", {}, b"", service="cloudformation", principal="me", access_key="AK")
+    token = current_call.set(caller)
+    try:
+        MlflowAppResource._authorize("CreateMlflowApp", {"Name": "a"}, "us-east-1")
+    finally:
+        current_call.reset(token)
+    assert [(call.principal, call.access_key, call.action) for call in checked] == [
+        ("me", "AK", "sagemaker:CreateMlflowApp")
+    ]
