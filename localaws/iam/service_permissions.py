@@ -17,8 +17,8 @@ from localaws.iam.passed_roles import passed_roles, service_principal
 from localaws.iam.permission import Keys, RequiredPermission, ResourceLookup, account_of, texts
 
 # The first template whose parameters are all in the call determines the resource. `{Name=x}` has a default. `:last`
-# keeps the text after the last slash, `:bare` removes a leading slash, and `:project` keeps the text before the first
-# colon. A parameter that is already an ARN is used unchanged.
+# keeps the text after the last slash, `:bare` removes a leading slash, `:project` keeps the text before the first
+# colon, and `:group` the name in a log group's ARN. Any other parameter that is already an ARN is used unchanged.
 RESOURCES: dict[str, tuple[str, ...]] = {
     "application-autoscaling": (
         "{ResourceARN}",
@@ -70,8 +70,12 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "logs": (
         "{resourceArn}",
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:{logStreamName}",
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupIdentifier:group}:log-stream:{logStreamName}",
         # The ARN of a log group includes its streams, so the resource in a policy must end in ":*" to match.
         "arn:aws:logs:{region}:{account}:log-group:{logGroupName}:log-stream:",
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupIdentifier:group}:log-stream:",
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupIdentifiers:group}:log-stream:",
+        "arn:aws:logs:{region}:{account}:log-group:{logGroupNames}:log-stream:",
     ),
     "scheduler": (
         "{ResourceArn}",
@@ -333,7 +337,7 @@ def _filled(template: str, parameters: dict[str, Any], region: str, account: str
         before = template[end : place.start()]
         given = parameters if name not in ("region", "account") else {"region": region, "account": account}
         values = list(texts(given.get(name))) or ([default] if default else [])
-        if len(values) == 1 and values[0].startswith("arn:"):
+        if len(values) == 1 and values[0].startswith("arn:") and change != "group":
             return values
         arns = [arn + before + _changed(value, change) for arn in arns for value in values]
         end = place.end()
@@ -343,6 +347,8 @@ def _filled(template: str, parameters: dict[str, Any], region: str, account: str
 def _changed(value: str, change: str | None) -> str:
     if change == "last":
         return value.rsplit("/", 1)[-1]
+    if change == "group":
+        return value.rpartition(":log-group:")[2].removesuffix(":*")
     if change == "project":
         return value.partition(":")[0]
     return value.removeprefix("/") if change == "bare" else value

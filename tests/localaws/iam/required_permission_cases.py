@@ -264,6 +264,18 @@ CASES: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
         [("logs:DescribeLogStreams", f"arn:aws:logs:us-east-1:{US}:log-group:/aws/x:log-stream:")],
     ),
     (
+        "logs",
+        "filter_log_events",
+        {"logGroupIdentifier": f"arn:aws:logs:us-east-1:{US}:log-group:/aws/x"},
+        [("logs:FilterLogEvents", f"arn:aws:logs:us-east-1:{US}:log-group:/aws/x:log-stream:")],
+    ),
+    (
+        "logs",
+        "start_query",
+        {"logGroupNames": ["/aws/x", "/aws/y"], "startTime": 1, "endTime": 2, "queryString": "fields @message"},
+        [("logs:StartQuery", f"arn:aws:logs:us-east-1:{US}:log-group:/aws/{name}:log-stream:") for name in "xy"],
+    ),
+    (
         "ssm",
         "get_parameters",
         {"Names": ["/mlflow/a", "/mlflow/b"]},
