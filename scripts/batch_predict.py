@@ -94,7 +94,10 @@ def batch_predict(
         tables = inputs.read(s3, data, console.progress)
         hosting = Hosting(image or "", instance_type, instance_count)
         published, signature = _published(console, environment, session, uri, name, hosting)
-        parts = list(inputs.parts(tables, signature, in_request=rows_per_request, in_part=rows_per_object))
+        divided = inputs.parts(
+            tables, signature, in_request=rows_per_request, in_part=rows_per_object, progress=console.progress
+        )
+        parts = list(divided)
         ensure_model(sagemaker, published.spec)
         batches = job.Batches(sagemaker, s3, progress=console.progress, clock=SystemClock())
         done = batches.run(published.spec, parts, environment.artifact_store)

@@ -45,6 +45,11 @@ class Part:
         return "".join(f"{request.body}\n" for request in self.requests).encode()
 
     @property
+    def count(self) -> int:
+        """The number of rows."""
+        return sum(len(request.rows) for request in self.requests)
+
+    @property
     def first(self) -> int:
         """The number (from 1) of the part's first row."""
         return min(number for request in self.requests for number in request.rows) + 1
@@ -77,8 +82,10 @@ def read(s3: S3Client, source: str, progress: Progress) -> list[Table]:
     return tables
 
 
-def parts(tables: Sequence[Table], signature: Signature, *, in_request: int, in_part: int) -> Iterator[Part]:
-    """Divide tables into parts.
+def parts(
+    tables: Sequence[Table], signature: Signature, *, in_request: int, in_part: int, progress: Progress
+) -> Iterator[Part]:
+    """Divide tables into parts. `progress` gets what the model does not take, and whether types are guessed.
 
     Args:
         in_request: the most rows of a request.
@@ -87,8 +94,15 @@ def parts(tables: Sequence[Table], signature: Signature, *, in_request: int, in_
     Raises:
         InputError: a table does not have what the signature asks for, or a row is too large for a request.
     """
+    if not signature.inputs:
+        progress("note: the model has no signature, so the types of the columns are guessed from the data")
+    noted: set[tuple[str, ...]] = {()}
     for index, table in enumerate(tables):
-        made = requests.make(rows.without_truth(table, signature, origin=table.name), batch_size=in_request)
+        prepared = rows.without_truth(table, signature, origin=table.name)
+        if prepared.ignored not in noted:
+            progress(f"note: columns that the model does not take are left out: {listed(prepared.ignored)}")
+            noted.add(prepared.ignored)
+        made = requests.make(prepared, batch_size=in_request)
         chosen: list[Request] = []
         count, number = 0, 0
         for request in made:

@@ -45,11 +45,15 @@ class Joined:
 
 
 def join(s3: S3Client, outputs: str, parts: Sequence[Part]) -> Joined:
-    """Read the outputs of a job (the S3 URI below which they are) and join them with the rows of its parts."""
+    """Read the outputs of a job (the S3 URI below which they are) and join them with the rows of its parts.
+
+    The rows are in the order of their tables. In the parts they are not if some lack an optional column.
+    """
     rows: list[tuple[str, int, dict[str, Any], Any]] = []
     failures: list[str] = []
     for part in parts:
-        where = f"rows {part.first} to {part.last} of {part.table.name}"
+        some = "" if part.count == part.last - part.first + 1 else f"{part.count} of the "
+        where = f"{some}rows {part.first} to {part.last} of {part.table.name}"
         bucket, key = split_uri(f"{outputs}/{part.name}.out")
         try:
             lines = s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()
@@ -62,7 +66,8 @@ def join(s3: S3Client, outputs: str, parts: Sequence[Part]) -> Joined:
             rows += _of_part(part, lines)
         except PlatformError as error:
             failures.append(f"{where}: {error.message}")
-    return Joined(rows, failures)
+    place = {part.table.name: number for number, part in enumerate(parts)}
+    return Joined(sorted(rows, key=lambda row: (place[row[0]], row[1])), failures)
 
 
 def _of_part(part: Part, lines: Sequence[bytes]) -> list[tuple[str, int, dict[str, Any], Any]]:

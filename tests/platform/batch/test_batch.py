@@ -22,6 +22,7 @@ from mlflow_platform.endpoints.creation import ensure_model
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.endpoints.specification import EndpointSpec
 from mlflow_platform.environment import Environment
+from mlflow_platform.validation.signature import Signature
 from tests.platform.conftest import BUCKET, FakeClock
 from tests.platform.interference import Call, Interference, attempt, failed, lost, repeated, unreachable
 from tests.platform.validation.support import columns
@@ -46,10 +47,19 @@ def spec(clients: Clients, environment: Environment) -> EndpointSpec:
     return found
 
 
-def parts_of(clients: Clients, text: str = CSV, *, in_request: int = 2, in_part: int = 2) -> list[inputs.Part]:
+def parts_of(
+    clients: Clients,
+    text: str = CSV,
+    *,
+    in_request: int = 2,
+    in_part: int = 2,
+    signature: Signature = SIGNATURE,
+    notes: list[str] | None = None,
+) -> list[inputs.Part]:
     clients.s3.put_object(Bucket=BUCKET, Key="data/rows.csv", Body=text.encode())
     tables = inputs.read(clients.s3, f"{STORE}/data/rows.csv", print)
-    return list(inputs.parts(tables, SIGNATURE, in_request=in_request, in_part=in_part))
+    noted = [] if notes is None else notes
+    return list(inputs.parts(tables, signature, in_request=in_request, in_part=in_part, progress=noted.append))
 
 
 def run(clients: Clients, spec: EndpointSpec, parts: list[inputs.Part], messages: list[str] | None = None) -> Job:
@@ -70,6 +80,34 @@ def test_every_line_of_an_input_is_a_request_in_the_types_of_the_signature(clien
     assert (first.first, first.last, second.first, second.last) == (1, 2, 3, 3)
     (whole,) = parts_of(clients, in_request=1, in_part=10)
     assert len(whole.body.splitlines()) == 3
+
+
+def test_rows_that_lack_an_optional_column_keep_their_place(clients: Clients, spec: EndpointSpec) -> None:
+    """They are sent in requests of their own. Many paste the predictions beside their rows."""
+    parts = parts_of(clients, "zip,n\na,1\nb,\nc,3\nd,\ne,5\n", signature=columns(zip="string", n="long?"))
+    job = run(clients, spec, parts)
+    answer(clients, job, parts[0], ["A", "C"])
+    answer(clients, job, parts[1], ["B", "D"])
+    joined = outputs.join(clients.s3, job.outputs, parts)
+    assert [(number, values["zip"], found) for _, number, values, found in joined.rows] == [
+        (1, "a", "A"),
+        (2, "b", "B"),
+        (3, "c", "C"),
+        (4, "d", "D"),
+    ]
+    assert joined.failures == ["rows 5 to 5 of rows.csv have no predictions"]
+    assert outputs.join(clients.s3, f"{job.root}/none", parts).failures[0].startswith("2 of the rows 1 to 3 of")
+
+
+def test_what_the_model_does_not_get_is_noted(clients: Clients) -> None:
+    notes: list[str] = []
+    parts_of(clients, "zip,n,old\na,1,2\n", notes=notes)
+    parts_of(clients, signature=Signature(), notes=notes)
+    parts_of(clients, notes=notes)
+    assert notes == [
+        "note: columns that the model does not take are left out: old",
+        "note: the model has no signature, so the types of the columns are guessed from the data",
+    ]
 
 
 def test_a_job_sends_one_line_at_a_time(clients: Clients, spec: EndpointSpec) -> None:
