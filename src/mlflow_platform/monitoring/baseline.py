@@ -8,7 +8,7 @@ them better than any others.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from mlflow_platform.monitoring.drift import PREDICTION
 from mlflow_platform.validation import evaluation, files
 from mlflow_platform.validation import values as types
 from mlflow_platform.validation.rows import Task, task_named
-from mlflow_platform.validation.signature import NESTED, SCALARS, Signature
+from mlflow_platform.validation.signature import NESTED, Signature
 from mlflow_platform.validation.table import Table
 
 if TYPE_CHECKING:
@@ -134,23 +134,43 @@ def inputs(table: Table, signature: Signature, target: str | None) -> dict[str, 
 
 
 def _of_type(kind: str | None, values: Sequence[Any], *, is_text: bool) -> list[Any]:
-    """The values as the data set of captured rows has those of a type: times and booleans as such."""
+    """The values as the data set of captured rows has those of a type: times and booleans as such.
+
+    A value that is none of its type, such as `?`, `1,5` or `yes`, is missing: as a category, it would differ from what
+    all requests have.
+    """
     if kind in {"string", "str"}:
         return list(values)
-    convert = {"datetime": _moment, "boolean": types.as_boolean}.get(kind or "")
-    try:
-        if convert:
-            return [None if _is_absent(value) else convert(value) for value in values]
-    except types.UnusableError:
-        pass
+    if convert := _CONVERTERS.get(kind or ""):
+        return [_converted(convert, value) for value in values]
     is_numeric = kind is not None and kind not in NESTED
     found = _typed(values, is_text=is_text, is_numeric=is_numeric)
-    return found if kind in SCALARS else [from_json(value, only="[{") for value in found]
+    return [from_json(value, only="[{") for value in found]
+
+
+def _converted(convert: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return None if _is_absent(value) else convert(value)
+    except types.UnusableError:
+        return None
 
 
 def _moment(value: Any) -> datetime:
     # A datetime of Python has microseconds.
     return datetime.fromisoformat(types.as_datetime(value)[:26])
+
+
+def _float(value: Any) -> float:
+    return types.as_float(int(value) if isinstance(value, bool) else value)
+
+
+# Those of a signature's types except text, nested ones and arrays.
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "datetime": _moment,
+    "boolean": types.as_boolean,
+    "binary": types.as_binary,
+    **dict.fromkeys(("integer", "long", "float", "double"), _float),
+}
 
 
 def _is_absent(value: Any) -> bool:

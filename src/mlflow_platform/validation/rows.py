@@ -110,7 +110,8 @@ def _by_name(
 ) -> dict[str, ColumnSpec]:
     wanted = {column.name or "": column for column in signature.inputs}
     missing = [name for name, column in wanted.items() if column.required and name not in given]
-    if target and target in missing:
+    if target and target in wanted:
+        # Without an optional input, the model would answer otherwise than with it.
         raise InputError(f"the model takes {target!r} as an input, so it cannot be the truth: choose another --target")
     _check_spelling(
         table, [name for name in given if name not in wanted], [name for name in wanted if name not in given]

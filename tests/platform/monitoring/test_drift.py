@@ -160,6 +160,8 @@ def test_times_and_booleans_of_a_baseline_are_compared_with_captured_ones(kind: 
         ("long", "02134", 2134.0),
         (None, "+49", "+49"),
         ("double", "+49", 49.0),
+        ("double", "1.5 %", None),
+        ("boolean", "yes", None),
         (None, "9007199254740993", 9007199254740993),
         (None, "1.5", 1.5),
         (None, "inf", math.inf),

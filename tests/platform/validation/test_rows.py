@@ -218,9 +218,10 @@ def test_text_for_an_input_of_any_type_is_json_only_in_a_text_file(*, is_text: b
     assert rows(columns(a="any"), is_text=is_text, a=given).features["a"] == sent
 
 
-def test_an_input_cannot_be_the_truth() -> None:
+@pytest.mark.parametrize("type_", ["string", "string?"])
+def test_an_input_cannot_be_the_truth(type_: str) -> None:
     with pytest.raises(InputError, match="the model takes 'y' as an input"):
-        rows(columns(y="string", a="long"), a=["1"])
+        rows(columns(y=type_, a="long"), a=["1"])
 
 
 def test_a_table_with_only_the_truth_is_rejected() -> None:
