@@ -164,12 +164,21 @@ def _float(value: Any) -> float:
     return types.as_float(int(value) if isinstance(value, bool) else value)
 
 
+def _whole(value: Any) -> int | float:
+    """A whole number exactly: beyond 2^53, floating-point numbers are others. A fraction shows that it is none."""
+    try:
+        return types.as_integer(value)
+    except types.UnusableError:
+        return _float(value)
+
+
 # Those of a signature's types except text, nested ones and arrays.
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "datetime": _moment,
     "boolean": types.as_boolean,
     "binary": types.as_binary,
-    **dict.fromkeys(("integer", "long", "float", "double"), _float),
+    **dict.fromkeys(("integer", "long"), _whole),
+    **dict.fromkeys(("float", "double"), _float),
 }
 
 

@@ -21,6 +21,7 @@ NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 ROWS = 200
 NAMES = ["a", "b"] * 100
 NUMBERS = [(at * 37 % 101) / 100 for at in range(ROWS)]
+LARGE = [2**60, 2**60 + 1] * 100
 TIMES = [datetime(2026, 1, 1) + timedelta(hours=at) for at in range(ROWS)]  # noqa: DTZ001 as pandas has them
 NAMED = Signature((ColumnSpec("s", "string"),))
 CLASSES = Signature(NAMED.inputs, class_names=("a", "b"))
@@ -85,6 +86,7 @@ def records(name: str, values: Sequence[Any]) -> Callable[[int], Any]:
         (Signature((ColumnSpec(None, "string"),)), {"0": NAMES}, lambda at: {"inputs": [NAMES[at]]}),
         (Signature((ColumnSpec(None, "string"),)), {"0": NAMES}, lambda at: {"inputs": NAMES[at]}),
         (NAMED, {"s": NAMES}, lambda at: {"inputs": {"s": NAMES[at]}}),
+        (Signature((ColumnSpec("k", "long"),)), {"k": LARGE}, records("k", LARGE)),
         # The CSV file of a baseline holds the empty text as nothing.
         (NAMED, {"s": [None, "b"] * 100}, records("s", ["", "b"] * 100)),
         # Clients of a model that takes one array may name its columns as they like.
