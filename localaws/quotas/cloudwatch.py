@@ -30,6 +30,8 @@ OF_ONE_METRIC = ("Dimensions", "ExtendedStatistic", "Namespace", "Period", "Stat
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html (Id)
 _IDENTIFIER = re.compile(r"[a-z]\w*", re.ASCII)
 METRICS = 1000
+POINTS = 1440
+RESOLUTIONS = (1, 60)  # API_MetricDatum (StorageResolution)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
 _SIMPLE = ("Average", "IQM", "Maximum", "Minimum", "SampleCount", "Sum")
 _PERCENT = r"(100(\.0+)?|\d{1,2}(\.\d{1,10})?)%?"
@@ -56,6 +58,12 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
             raise AwsError("ValidationError", problem)
     elif operation == "PutMetricData":
         _check_data(given)
+    elif operation == "GetMetricStatistics":
+        # "If you request more than 1,440 data points, CloudWatch returns an error": API_GetMetricStatistics
+        points = (given["EndTime"] - given["StartTime"]).total_seconds() / given["Period"]
+        if points > POINTS:
+            message = f"You have requested up to {points:.0f} datapoints, which exceeds the limit of {POINTS}."
+            raise AwsError("InvalidParameterCombination", message)
 
 
 def _check_data(given: dict[str, Any]) -> None:
@@ -67,6 +75,9 @@ def _check_data(given: dict[str, Any]) -> None:
         raise AwsError("InvalidParameterValue", message)
     now = time.time()
     for number, datum in enumerate(given.get("MetricData") or [], 1):
+        if datum.get("StorageResolution", RESOLUTIONS[0]) not in RESOLUTIONS:
+            name = f"MetricData.member.{number}.StorageResolution"
+            raise AwsError("InvalidParameterValue", f"The parameter {name} must be 1 or 60.")
         stamp = datum.get("Timestamp")
         if isinstance(stamp, datetime) and not now - PAST <= stamp.replace(tzinfo=UTC).timestamp() <= now + FUTURE:
             name = f"MetricData.member.{number}.Timestamp"

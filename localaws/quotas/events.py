@@ -42,6 +42,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation == "PutRule":
         _check_expression(given.get("ScheduleExpression") or "")
         _check_pattern(given.get("EventPattern"))
+    elif operation == "TestEventPattern":
+        _check_pattern(given["EventPattern"])
     elif operation == "PutTargets":
         for target in given["Targets"]:
             for problem in _problems(target):

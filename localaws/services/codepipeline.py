@@ -24,12 +24,26 @@ PAGE = 100
 
 def install(context: ServiceContext) -> None:
     """Changes moto's CodePipeline."""
+    from moto.codepipeline.models import CodePipelineBackend
     from moto.codepipeline.responses import CodePipelineResponse as Response
 
+    # `check` below reads the role's trust policy. moto knows only statements with one service each.
+    CodePipelineBackend.iam_backend = _Trusted
     deliveries = context.delivery.deliveries
     _structure(Response, deliveries, context.principals)
     _executions(Response, deliveries)
     _approvals(Response, deliveries)
+
+
+class _Trusted:
+    """The roles that moto looks up: each trusts CodePipeline."""
+
+    assume_role_policy_document = '{"Statement": [{"Principal": {"Service": "codepipeline.amazonaws.com"}}]}'
+
+    @classmethod
+    def get_role_by_arn(cls, _arn: str) -> type["_Trusted"]:
+        """A role."""
+        return cls
 
 
 def _structure(response: Any, deliveries: Deliveries, principals: Principals) -> None:
@@ -160,11 +174,22 @@ def _approvals(response: Any, deliveries: Deliveries) -> None:
 def check_structure(pipeline: dict[str, Any]) -> None:
     """Refuses a structure that AWS refuses and moto accepts.
 
-    Source: https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
+    Source: https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html,
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html (artifactStore) and
+    API_OutputArtifact ("Output artifact names must be unique within a pipeline").
 
     Raises:
         AwsError: InvalidStructureException.
     """
+    if bool(pipeline.get("artifactStore")) == bool(pipeline.get("artifactStores")):
+        raise AwsError("InvalidStructureException", "A pipeline has either artifactStore or artifactStores")
+    stages = [stage["name"] for stage in pipeline["stages"]]
+    if len(set(stages)) < len(stages):
+        raise AwsError("InvalidStructureException", "Two stages have the same name")
+    actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
+    made = [artifact["name"] for action in actions for artifact in action.get("outputArtifacts") or []]
+    if len(set(made)) < len(made):
+        raise AwsError("InvalidStructureException", "Two output artifacts have the same name")
     outputs: set[str] = set()
     for index, stage in enumerate(pipeline["stages"]):
         names = [action["name"] for action in stage["actions"]]

@@ -17,6 +17,8 @@ from localaws.services.context import ServiceContext
 
 # "LogType Tail: the last 4 KB of the execution log".
 _TAIL = 4096
+# "For synchronous invocations, the maximum payload size is 6 MB."
+_EVENT = 6 * 1024 * 1024
 # moto's methods that take a function's name, but no partial ARN.
 _LOOKUPS = (
     "get_function_by_name_or_arn_with_qualifier",
@@ -40,6 +42,7 @@ def install(context: ServiceContext) -> None:
         LambdaBackend.update_function_configuration, functions
     )
     LambdaResponse.create_event_source_mapping = _refused("event source mappings")
+    LambdaResponse.create_function_url_config = _refused("function URLs")
     LambdaResponse.invoke_async = _refused("InvokeAsync")
 
 
@@ -68,8 +71,13 @@ def _event(body: Any) -> str:
     """The event of a request.
 
     Raises:
-        AwsError: InvalidRequestContentException, it is not JSON.
+        AwsError: InvalidRequestContentException, it is not JSON; RequestTooLargeException.
     """
+    if len(body or b"") > _EVENT:
+        message = (
+            f"{len(body)} byte payload is too large for the RequestResponse invocation type (limit {_EVENT} bytes)"
+        )
+        raise AwsError("RequestTooLargeException", message, 413)
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
     try:
         json.loads(text or "{}")

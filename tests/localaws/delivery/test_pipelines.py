@@ -32,9 +32,7 @@ phases:
 @pytest.fixture(scope="module")
 def account(localaws: RunningLocalAws) -> RunningLocalAws:
     services = ["codebuild.amazonaws.com", "codepipeline.amazonaws.com", "events.amazonaws.com"]
-    statements = [
-        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"} for service in services
-    ]
+    statements = [{"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]
     iam = localaws.client("iam")
     trust = {"Version": "2012-10-17", "Statement": statements}
     # The tests of this file may run in several processes, which share localaws.

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from moto.core.utils import get_service_model
 
 from localaws.errors import AwsError
-from localaws.quotas import budgets, checks, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
+from localaws.quotas import budgets, checks, cloudwatch, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
+from tests.localaws.functions.test_archives import zipped
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -23,6 +25,8 @@ TOPICS = {
 LARGE = "arn:aws:sns:us-east-1:123456789012:large"
 TOPICS[LARGE] = SimpleNamespace(arn=LARGE, maximum_message_size="300000")
 SUBSCRIPTIONS = {"email": SimpleNamespace(protocol="email", topic=SimpleNamespace(arn=TOPIC))}
+FUNCTION = SimpleNamespace(function_name="held", policy=SimpleNamespace(statements=[{"Sid": "held"}]))
+ZIP = zipped(a="b")
 KMS = SimpleNamespace(
     keys={
         name: SimpleNamespace(key_spec=name, key_state="Enabled", arn=name)
@@ -34,7 +38,7 @@ KMS = SimpleNamespace(
 RESPONSE = SimpleNamespace(
     ssm_backend=SimpleNamespace(_parameters={"/advanced": [HELD]}),
     events_backend=SimpleNamespace(event_buses=BUSES),
-    backend=SimpleNamespace(topics=TOPICS, subscriptions=SUBSCRIPTIONS),
+    backend=SimpleNamespace(topics=TOPICS, subscriptions=SUBSCRIPTIONS, list_functions=lambda: [FUNCTION]),
     kms_backend=KMS,
     partition="aws",
     region="us-east-1",
@@ -56,6 +60,23 @@ def subscription(protocol: str, endpoint: str) -> dict[str, Any]:
 
 def topic(name: str = "new", **attributes: str) -> dict[str, Any]:
     return {"Name": name, "Attributes": attributes}
+
+
+def function(**more: Any) -> dict[str, Any]:
+    return {"FunctionName": "f", "Handler": "m.h", "Runtime": "python3.12", "Code": {}, **more}
+
+
+def variables(**given: str) -> dict[str, Any]:
+    return function(Environment={"Variables": given})
+
+
+def points(count: int) -> dict[str, Any]:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return {"StartTime": start, "EndTime": start + timedelta(minutes=count), "Period": 60}
+
+
+def measured(**more: Any) -> dict[str, Any]:
+    return {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 1, **more}]}
 
 
 def published(arn: str, size: int, **attributes: str) -> dict[str, Any]:
@@ -145,7 +166,33 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         {"AttributeName": "Color"},
         "InvalidParameter",
     ),
-    (functions, "CreateFunction", {"Timeout": 900}, {"Timeout": 901}, "less than or equal to 900"),
+    (functions, "CreateFunction", function(Timeout=900), function(Timeout=901), "less than or equal to 900"),
+    (
+        functions,
+        "CreateFunction",
+        function(Code={"ZipFile": ZIP}),
+        function(Code={"ZipFile": b"no"}),
+        "Could not unzip",
+    ),
+    (functions, "UpdateFunctionCode", {"ZipFile": ZIP}, {"ZipFile": b"no"}, "Could not unzip uploaded file"),
+    (functions, "CreateFunction", function(PackageType="Image", Handler=""), function(Handler=""), "mandatory"),
+    (functions, "CreateFunction", variables(REGION="a"), variables(AWS_REGION="a"), "request: AWS_REGION"),
+    (
+        functions,
+        "UpdateFunctionConfiguration",
+        variables(AB="x" * (4096 - 9)),
+        variables(AB="x" * (4096 - 8)),
+        "exceeded the 4KB limit",
+    ),
+    (
+        functions,
+        "AddPermission",
+        {"FunctionName": "held", "StatementId": "new"},
+        {"FunctionName": "held", "StatementId": "held"},
+        "ResourceConflictException",
+    ),
+    (cloudwatch, "GetMetricStatistics", points(1440), points(1441), "exceeds the limit of 1440"),
+    (cloudwatch, "PutMetricData", measured(StorageResolution=60), measured(StorageResolution=5), "must be 1 or 60"),
     (logs, "PutLogEvents", events_of(400, 1, -3), events_of(25, 0), "cannot span more than 24 hours"),
     (
         logs,
