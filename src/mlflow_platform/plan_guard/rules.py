@@ -34,6 +34,8 @@ _STORE = "artifact_store_uri"
 # The attributes that the AWS provider sends with UpdateMlflowTrackingServer.
 _SENT = {_STORE, "tracking_server_size", "weekly_maintenance_window_start"}
 _PATCH = re.compile(r"(\d+\.\d+)\..+")
+# As terraform/module/mlflow/schedule.tf describes it.
+_STARTS = re.compile(r"Starts MLflow tracking server (\S+)")
 
 # Returns a tracking server's status by its name; the empty string if it does not exist.
 FindStatus = Callable[[str], str]
@@ -118,6 +120,11 @@ def warnings(plan: TerraformPlan) -> Iterator[str]:
                 f"{change.address} is tainted because its creation was interrupted. If AWS shows it as Created, keep "
                 f"it with `terraform untaint '{change.address}'`, and plan again."
             )
+    for name in _no_longer_started(plan):
+        yield (
+            f"tracking server {name} loses its schedule. If it is stopped now, it stays stopped: start it with "
+            "`make server ARGS=start` and its ENV."
+        )
 
 
 def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, find_status: FindStatus) -> Iterator[str]:
@@ -135,6 +142,15 @@ def stopped_server_warnings(plan: TerraformPlan, environment: EnvironmentRef, fi
             )
         elif status in CHANGING:
             yield f"tracking server {change.name} is {status}, and AWS will refuse the update. Apply again later."
+
+
+def _no_longer_started(plan: TerraformPlan) -> Iterator[str]:
+    """The servers that stay, and whose schedule to start them is deleted."""
+    deleted = {change.name for change in plan.changes if change.type == SERVER and change.loses_it}
+    for change in plan.changes:
+        starts = _STARTS.fullmatch(str(change.before.get("description")))
+        if change.type == "aws_scheduler_schedule" and change.action is Action.DELETE and starts:
+            yield from {starts[1]} - deleted
 
 
 def _precious(change: Change) -> str:

@@ -687,7 +687,7 @@ variable "backup" {
 }
 
 variable "schedule" {
-  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, runs cannot be logged or seen. Null keeps it running."
+  description = "When EventBridge Scheduler starts and stops the server, to save its hourly cost: two cron expressions and their time zone, such as `{ start = \"cron(0 8 ? * MON-FRI *)\", stop = \"cron(0 20 ? * MON-FRI *)\", time_zone = \"Europe/Berlin\" }`. While the server is stopped, runs cannot be logged or seen. Null never stops it, and does not start a server that an earlier schedule has stopped."
   type = object({
     start     = string
     stop      = string

@@ -131,6 +131,20 @@ def test_warns_about_a_tainted_server_and_says_how_to_keep_it(changed: Terraform
     assert f"terraform untaint '{TAINTED}'" in warning
 
 
+def test_warns_about_a_server_that_nothing_starts_any_more() -> None:
+    def schedule(verb: str, action: Action = Action.DELETE) -> Change:
+        description = {"description": f"{verb}s MLflow tracking server mlflow-unit-a"}
+        return Change("schedule", "aws_scheduler_schedule", action, before=description)
+
+    module = (REPOSITORY / "terraform/module/mlflow/schedule.tf").read_text()
+    assert '"${title(each.value.verb)}s MLflow tracking server ${each.value.server}"' in module
+    server = Change("server", SERVER, Action.DELETE, before={"tracking_server_name": "mlflow-unit-a"})
+    [warning] = rules.warnings(TerraformPlan((schedule("Start"), schedule("Stop")), (), (), {}))
+    assert warning.startswith("tracking server mlflow-unit-a loses its schedule. If it is stopped now, it stays")
+    assert [*rules.warnings(TerraformPlan((schedule("Start"), server), (), (), {}))] == []
+    assert [*rules.warnings(TerraformPlan((schedule("Start", Action.REPLACE),), (), (), {}))] == []
+
+
 def test_warns_about_nothing_if_nothing_is_wrong(created: TerraformPlan, destroyed: TerraformPlan) -> None:
     assert [*rules.warnings(created), *rules.warnings(destroyed)] == []
 
