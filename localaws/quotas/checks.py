@@ -29,6 +29,7 @@ from localaws.quotas import (
     logs,
     resource_policies,
     s3,
+    scaling_policies,
     sns,
     sqs,
     ssm,
@@ -40,6 +41,7 @@ from localaws.quotas.tags import check_tags
 Quota = Callable[[Any, str, dict[str, Any]], None]
 
 QUOTAS: Mapping[str, Quota] = {
+    "application-autoscaling": scaling_policies.check,
     "budgets": budgets.check,
     "cloudwatch": cloudwatch.check,
     "ecr": ecr.check,

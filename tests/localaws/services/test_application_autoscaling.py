@@ -11,6 +11,13 @@ VARIANT = {
     "ServiceNamespace": "sagemaker",
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
+TRACKING: dict[str, Any] = {
+    "PolicyType": "TargetTrackingScaling",
+    "TargetTrackingScalingPolicyConfiguration": {
+        "TargetValue": 10.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+    },
+}
 
 
 def register(localaws: RunningLocalAws, endpoint: str, **given: Any) -> str:
@@ -63,7 +70,7 @@ def test_what_needs_a_target_or_a_policy_that_does_not_exist_is_not_found(locala
     target = {"ResourceId": "endpoint/no-target/variant/main", **VARIANT}
     message = "No scalable target registered for service namespace: sagemaker, resource ID: endpoint/no-target"
     with pytest.raises(scaling.exceptions.ObjectNotFoundException, match=message):
-        scaling.put_scaling_policy(PolicyName="p", PolicyType="TargetTrackingScaling", **target)
+        scaling.put_scaling_policy(PolicyName="p", **TRACKING, **target)
     with pytest.raises(scaling.exceptions.ObjectNotFoundException, match=message):
         scaling.deregister_scalable_target(**target)
     with pytest.raises(scaling.exceptions.ObjectNotFoundException, match="No scaling policy found"):
@@ -74,13 +81,7 @@ def test_deregistering_a_target_deletes_its_policies(localaws: RunningLocalAws) 
     scaling = localaws.client("application-autoscaling")
     target = {"ResourceId": "endpoint/deregistered/variant/main", **VARIANT}
     register(localaws, "deregistered")
-    tracking = {
-        "TargetValue": 10.0,
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-    }
-    scaling.put_scaling_policy(
-        PolicyName="p", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration=tracking, **target
-    )
+    scaling.put_scaling_policy(PolicyName="p", **TRACKING, **target)
     scaling.deregister_scalable_target(**target)
     assert scaling.describe_scaling_policies(**target)["ScalingPolicies"] == []
 
