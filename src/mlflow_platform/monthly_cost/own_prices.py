@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -43,7 +44,23 @@ def with_own_prices(prices: Prices, file: Path) -> Prices:
     if given.get("currency", prices.currency) != prices.currency:
         raise InputError(f"{file} has prices in {given['currency']}. All prices must be in {prices.currency}.")
     own = tuple(_price(file, number, entry) for number, entry in enumerate(entries, 1))
+    for number, price in enumerate(own, 1):
+        _check_use(f"price {number} of {file}", price, prices.prices)
     return replace(prices, prices=(*own, *prices.prices))
+
+
+def _check_use(where: str, price: Price, known: Sequence[Price]) -> None:
+    """Refuse a price that would be multiplied by the wrong number, or used for nothing.
+
+    Raises:
+        InputError: the resource is priced by another unit, or by its size.
+    """
+    units = sorted({one.unit for one in known if one.resource == price.resource})
+    if units and price.unit not in units:
+        raise InputError(f"{where}: {price.resource} is priced by {' or '.join(units)}, not by {price.unit}.")
+    sizes = {one.size for one in known if (one.resource, one.unit) == (price.resource, price.unit)}
+    if sizes and "" not in sizes and not price.size:
+        raise InputError(f"{where} lacks size, such as {min(sizes)}, by which {price.resource} is priced.")
 
 
 def _price(file: Path, number: int, entry: Any) -> Price:

@@ -98,6 +98,9 @@ def test_own_prices_add_regions_and_replace_list_prices(tmp_path: Path) -> None:
         (PRICE.replace("0.7", "-1"), "the price must be zero or more"),
         (PRICE.replace("0.7", "nan"), "the price must be zero or more"),
         (PRICE.replace('"hour"', '"day"'), "there is no unit 'day'"),
+        # Multiplied by the hours of the month, as the price of an hour is.
+        (PRICE.replace('"hour"', '"month"'), "_tracking_server is priced by GB-month or hour, not by month"),
+        (PRICE.replace('size = "Small"\n', ""), "price 1 of {file} lacks size, such as Small, by which"),
         ('currency = "EUR"\n' + PRICE, "has prices in EUR. All prices must be in USD"),
     ],
 )
