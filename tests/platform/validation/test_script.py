@@ -280,7 +280,7 @@ def test_columns_that_are_left_out_are_noted(world: World, validate: Validate, t
 def test_a_report_that_cannot_be_written_causes_a_one_line_error(
     world: World, validate: Validate, data: tuple[str, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "taken").write_text("x")
+    (tmp_path / "taken" / "report.html").mkdir(parents=True)
     world.serve()
     status, found, err = validate("--endpoint", ENDPOINT, *data, "--output", str(tmp_path / "taken"))
     assert (status, found) == (2, None)
