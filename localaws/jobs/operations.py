@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws import references
+from localaws.endpoints.model_source import resolved
 from localaws.endpoints.records import Records
 from localaws.endpoints.role import HOSTING, RoleClients
 from localaws.iam.trust import sagemaker_source
@@ -82,6 +83,8 @@ class JobOperations:
         transform.check(given)
         self._check_references(caller.region, given)
         model = self._records.model(caller.region, given["ModelName"])
+        containers = {"PrimaryContainer": model.primary_container, "Containers": model.containers}
+        transform.check_model(resolved(self._account, caller.region, containers))
 
         def runner(job: Job, folder: Path, clients: RoleClients) -> None:
             transform.run(job, folder, clients, self._jobs.containers, model)

@@ -68,6 +68,19 @@ def check(given: dict[str, Any]) -> None:
         raise refusal("BatchStrategy SingleRecord requires SplitType Line, RecordIO or TFRecord.")
 
 
+def check_model(container: dict[str, Any]) -> None:
+    """Refuse a model that a transform job cannot use.
+
+    "Currently you cannot use ModelDataSource in conjunction with SageMaker batch transform":
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html
+
+    Raises:
+        AwsError: ValidationException.
+    """
+    if container.get("ModelDataSource"):
+        raise refusal("A transform job cannot use a model with ModelDataSource. Use ModelDataUrl.")
+
+
 def run(job: Job, folder: Path, clients: RoleClients, containers: Containers, model: Any) -> None:
     """Run a job to its end.
 

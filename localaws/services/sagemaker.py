@@ -17,6 +17,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localaws.call import current_call
 from localaws.constraints import check
+from localaws.errors import AwsError
 from localaws.jobs.listing import DEFAULT, matching
 from localaws.moto_methods import original
 from localaws.pages import page, paged_operations
@@ -26,6 +27,8 @@ from localaws.services.context import Caller, Check, Extension, Handler, Operati
 # ListTags has no smaller page: "Valid Range: Minimum value of 50." The others default to 10 (API_ListModels,
 # API_ListEndpoints and others: "This value defaults to 10").
 MOST_TAGS = 50
+# moto says that these jobs have ended, and they have made nothing.
+_NOT_RUN = ("CreateAutoMLJobV2", "CreateCompilationJob")
 # A method of moto's response class.
 Method = Callable[[Any], Any]
 
@@ -40,6 +43,8 @@ def install(context: ServiceContext) -> None:
         for name, extension in operations.extensions.items():
             _set(name, _extended(extension, _moto(name), operations))
     _list_by_filters()
+    for name in _NOT_RUN:
+        _set(name, _refused)
     for name in paged_operations("sagemaker"):
         if hasattr(SageMakerResponse, camelcase_to_underscores(name)):
             page(SageMakerResponse, "sagemaker", name, MOST_TAGS if name == "ListTags" else DEFAULT)
@@ -113,8 +118,14 @@ def _list_by_filters() -> None:
         _set(operation, _listed(member, noun, items))
 
 
+def _refused(_response: Any) -> Any:
+    raise NotImplementedError("moto would say that the job has ended, without running it")
+
+
 def _listed(member: str, noun: str, items: Callable[[Any], list[dict[str, Any]]]) -> Method:
     def respond(self: Any) -> ActionResult:
+        if self._get_param("NextToken"):  # `page` takes its own tokens out of the request.
+            raise AwsError("ValidationException", "The NextToken is not valid.")
         return ActionResult({member: matching(items(self.sagemaker_backend), dict(self.params), noun)})
 
     return respond

@@ -45,3 +45,9 @@ def test_rejects_what_cannot_run(more: dict[str, Any], message: str) -> None:
     given = {"TransformInput": {}, "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
     with pytest.raises(AwsError, match=message):
         transform.check({**given, **more})
+
+
+def test_rejects_a_model_with_a_data_source() -> None:
+    transform.check_model({"Image": "i", "ModelDataUrl": "s3://b/model.tar.gz"})
+    with pytest.raises(AwsError, match="cannot use a model with ModelDataSource"):
+        transform.check_model({"Image": "i", "ModelDataSource": {"S3DataSource": {"S3Uri": "s3://b/model/"}}})

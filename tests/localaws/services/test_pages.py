@@ -74,6 +74,8 @@ def test_sagemaker_lists_ten_models_by_default_and_filters_them(localaws: Runnin
     assert len(second["ModelPackageGroupSummaryList"]) == 1
     assert "NextToken" not in second
     assert sagemaker.list_models(NameContains=name)["Models"] == []
+    with pytest.raises(ClientError, match="NextToken is not valid"):
+        sagemaker.list_models(NextToken="other")
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,13 @@ def test_the_role_of_a_target_trusts_eventbridge(localaws: RunningLocalAws) -> N
     target = {"Id": "1", "Arn": f"arn:aws:codebuild:us-east-1:{localaws.settings.account}:project/p"}
     with pytest.raises(ClientError, match="cannot be assumed by principal 'events"):
         events.put_targets(Rule="refused-role", Targets=[{**target, "RoleArn": role(localaws, "refused-role")}])
+
+
+def test_jobs_that_nothing_runs_are_not_accepted(localaws: RunningLocalAws) -> None:
+    with pytest.raises(ClientError, match="NotImplemented"):
+        localaws.client("sagemaker").create_compilation_job(
+            CompilationJobName="compiled",
+            RoleArn=f"arn:aws:iam::{localaws.settings.account}:role/compiler",
+            OutputConfig={"S3OutputLocation": "s3://bucket/out", "TargetDevice": "ml_c5"},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
