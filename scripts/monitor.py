@@ -120,10 +120,10 @@ def run_command(
         client = _connect(console, environment, session)
         job = service.Job(environment, session, client, settings, now, console.progress, baseline)
         outcomes, failures = service.run(job, names)
-        for outcome in outcomes:
-            for note in outcome.notes:
-                console.progress(f"note: {note}")
         found = [outcomes_of.summary(outcome) for outcome in outcomes]
+        for each in found:
+            for note in each["notes"]:
+                console.progress(f"note on {each['endpoint']} ({each['variant']}): {note}")
         console.result({"endpoints": found, "failed": failures} if as_json else _listed(found))
         if failures:
             count = len(failures)

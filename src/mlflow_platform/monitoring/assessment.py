@@ -89,6 +89,12 @@ class Assessment:
         return found + [f"quality: {failure}" for failure in self.failures]
 
     @property
+    def not_compared(self) -> list[str]:
+        """The columns that were not judged in a window that was, with the reasons. They may have drifted."""
+        findings = self.judged.drift.findings if self.judged and self.judged.drift else ()
+        return [f"{each.name} ({each.reason})" for each in findings if each.state == "not judged"]
+
+    @property
     def unjudged(self) -> str:
         """Why drift, or that of the predictions, was not judged; empty if it was."""
         if self.judged is not None:

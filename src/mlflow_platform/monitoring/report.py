@@ -110,7 +110,7 @@ def _timelines(found: Assessment) -> list[tuple[str, str]]:
     pictures = []
     if names:
         values = [[_psi(each.get(name)) for each in drifts] for name in names]
-        title = "Population stability index by window (above 0.2 is a large change)"
+        title = "Population stability index by window (from 0.2 a large difference, if it is significant, too)"
         pictures.append((title, _encoded(charts.psi_over_time(names, labels, values))))
     pictures.append(("Rows by window", _encoded(charts.rows_over_time(labels, [each.rows for each in found.results]))))
     return pictures

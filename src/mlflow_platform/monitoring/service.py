@@ -30,7 +30,7 @@ from mlflow_platform.monitoring.publishing import Place
 from mlflow_platform.monitoring.store import Store
 from mlflow_platform.monitoring.truth import Truth
 from mlflow_platform.validation import files
-from mlflow_platform.validation.table import Table
+from mlflow_platform.validation.table import Table, listed
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -238,6 +238,8 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
     if found.unjudged:
         what = "Drift" if found.judged is None else "Drift of the predictions"
         notes.append(f"{what} is not judged: {found.unjudged}.")
+    elif found.not_compared:
+        notes.append(f"Drift is not judged in {listed(found.not_compared)}.")
     task = found.scored.quality.task if found.scored else None
     if task and (name := quality.MAIN[task]) not in found.baseline.reference:
         notes.append(

@@ -189,3 +189,9 @@ def test_a_model_that_predicts_nothing_is_wrong() -> None:
     assert found.drifted == [PREDICTION]
     assert found.scored is not None
     assert found.scored.quality.metrics["missing_predictions"] == ROWS
+
+
+def test_a_column_that_is_not_judged_is_named_with_the_reason() -> None:
+    found = assess(NAMED, {"s": NAMES, PREDICTION: NAMES[:45]}, lambda at: {"inputs": {"s": [NAMES[at]]}})
+    assert (found.drifted, found.unjudged) == ([], "")
+    assert found.not_compared == ["prediction (a baseline of 45 rows; at least 50 are needed)"]
