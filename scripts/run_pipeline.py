@@ -24,7 +24,7 @@ from mlflow_platform.factory.execution import Pipeline, Step, check_name
 from mlflow_platform.factory.project import Project, upload
 from mlflow_platform.session import open_environment
 from training.params import DATASETS
-from training.pipeline import PARAMETERS, STEPS, Blueprint, definition
+from training.pipeline import FILLED_IN, PARAMETERS, STEPS, Blueprint, definition
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -318,6 +318,7 @@ def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"the entry point {entry!r} has no parameter {name!r}. It has {', '.join(known)}.")
         project.entry_points[entry].check(name, value)
         found.setdefault(entry, {})[name] = value
+    project.check_complete(found, FILLED_IN)
     return found
 
 

@@ -22,6 +22,13 @@ _CODE = f"{_PROCESSING}/input/code"
 REPORT, _REPORT_FILE = "Report", "evaluation.json"
 # Steps of a pipeline, by the entry point that each runs.
 STEPS: Mapping[str, str] = {"prepare": "Prepare", "tune": "Tune", "train": "Train", "evaluate": "Evaluate"}
+# The parameters of each entry point that the pipeline fills in.
+FILLED_IN: Mapping[str, Sequence[str]] = {
+    "prepare": ("data", "target", "output"),
+    "tune": ("prepared", "output"),
+    "train": ("prepared", "tuned", "model"),
+    "evaluate": ("prepared", "model", "output"),
+}
 # Environment variables of every job.
 CONSTANTS: Mapping[str, str] = {
     # MLflow's default of seven retries takes four minutes to fail; this takes about a minute.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,24 @@ class Project:
         if not all(isinstance(line, str) for line in lines):
             raise InputError(f"{file}: each dependency must be a text such as scikit-learn==1.9.1.")
         return cls(folder, read, tuple(lines))
+
+    def check_complete(self, values: Mapping[str, Mapping[str, str]], filled_in: Mapping[str, Collection[str]]) -> None:
+        """Check that each parameter of each step gets a value, before the steps before it run.
+
+        Args:
+            values: for an entry point, values of its parameters.
+            filled_in: for an entry point, the parameters that the pipeline fills in.
+
+        Raises:
+            InputError: one has neither a value nor a default, and the pipeline does not fill it in.
+        """
+        for entry in (one for one in filled_in if one in self.entry_points):
+            for name, default in self.entry_points[entry].parameters.items():
+                if default is None and name not in {*filled_in[entry], *values.get(entry, {})}:
+                    raise InputError(
+                        f"the parameter {name!r} of the entry point {entry!r} has no value. Give it with "
+                        f"--set {entry}.{name}=VALUE, or give it a default in MLproject."
+                    )
 
     def files(self, runner: Path) -> dict[str, bytes]:
         """What the jobs get, by path: the runner as job.py and what it imports, project.json, and the project's folder.

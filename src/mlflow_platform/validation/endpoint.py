@@ -53,8 +53,8 @@ def find(
     """Find an endpoint that serves. `wanted` is the name of the registered model that it must serve, if any.
 
     Raises:
-        PreconditionError: there is no such endpoint, it does not serve or is being updated, or it serves another
-            registered model.
+        PreconditionError: there is no such endpoint, it does not serve, is being updated or is asynchronous, or it
+            serves another registered model.
     """
     found = state.find(sagemaker, name)
     if found is None:
@@ -75,6 +75,11 @@ def find(
     if wanted:
         advice = f"Give the endpoint of {wanted} with --endpoint, or give --endpoint {name} without a model."
         state.check_same_model(name, served, wanted, advice=advice)
-    variants = state.find_config(sagemaker, found.config).get("ProductionVariants", [])
-    names = tuple(variant["VariantName"] for variant in variants)
+    config = state.find_config(sagemaker, found.config)
+    if "AsyncInferenceConfig" in config:
+        raise PreconditionError(
+            f"the endpoint {name} is asynchronous, and cannot be validated. Deploy the model to another "
+            "--endpoint without --async, or send rows with scripts/predict_async.py."
+        )
+    names = tuple(variant["VariantName"] for variant in config.get("ProductionVariants", []))
     return Endpoint(name, served, served_artifact.find(sagemaker, s3, found.config), names)

@@ -15,7 +15,7 @@ from mlflow_platform.environment import REPOSITORY
 from mlflow_platform.factory import parameters
 from mlflow_platform.factory.project import Project, upload
 from tests.platform.conftest import BUCKET
-from training.pipeline import PARAMETERS
+from training.pipeline import FILLED_IN, PARAMETERS
 
 ENTRY = """\
   {}:
@@ -50,6 +50,17 @@ def test_a_parameter_that_the_project_declares_as_a_number_takes_numbers_only(tm
     for name in ("data", "target"):
         with pytest.raises(InputError, match=rf"'{name}' is a number in MLproject \(float\), not 'many'"):
             train.check(name, "many")
+
+
+def test_a_parameter_that_gets_no_value_is_named(tmp_path: Path) -> None:
+    # Each entry point has the parameters data, which has a default, and target.
+    project = Project.read(write(tmp_path))
+    with pytest.raises(
+        InputError, match=r"'target' of the entry point 'train' has no value.*--set train\.target=VALUE"
+    ):
+        project.check_complete({"train": {"data": "b"}}, FILLED_IN)
+    project.check_complete({"train": {"target": "y"}, "evaluate": {"target": "y"}}, FILLED_IN)
+    project.check_complete({}, {"train": ["target"], "tune": []})
 
 
 def test_the_jobs_get_the_project_without_results_and_hidden_files(tmp_path: Path) -> None:

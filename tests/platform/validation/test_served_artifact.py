@@ -244,6 +244,16 @@ def test_rejects_an_endpoint_that_moves_to_another_configuration(
         look(fleet, s3, environment, None)
 
 
+def test_rejects_an_asynchronous_endpoint(
+    fleet: Fleet, s3: Any, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving(fleet, {})
+    config = {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/out"}}}
+    monkeypatch.setattr("mlflow_platform.endpoints.state.find_config", lambda *_: config)
+    with pytest.raises(PreconditionError, match=r"the endpoint e is asynchronous, and cannot be validated\."):
+        look(fleet, s3, environment, None)
+
+
 def test_rejects_a_missing_endpoint_and_names_the_command_that_creates_one(
     fleet: Fleet, s3: Any, environment: Environment
 ) -> None:
