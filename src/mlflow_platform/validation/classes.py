@@ -7,8 +7,8 @@
   value (`1.0` is the class "1" if there is no class "1.0").
 
 Where no prediction is a class of the truth, predictions that differ from one only in leading zeros are an error, and so
-are fractions where all classes are whole numbers. So are always leading zeros that only the truth or only the
-predictions have: spreadsheets and CSV readers remove them.
+are fractions where all classes are whole numbers. These are also an error if they are most of the predictions. So are
+always leading zeros that only the truth or only the predictions have: spreadsheets and CSV readers remove them.
 
 A class that truth and predictions never write alike, but differently only in case, spaces, invisible characters, the
 coding of accents, a plus sign or the form of a time, is an error, too: it would count as wrong in all rows. Names that
@@ -144,13 +144,15 @@ def _check_comparable(
     _check_spelling(suspicious, truth, target, stated)
     if unknown:
         _check_leading_zeros(predicted, truth, target)
+    fractions = [value for value in unknown if isinstance(value, float) and not _is_whole(value)]
+    # Of probabilities, some are exactly 1.
+    if fractions and all(map(_is_whole, truth)) and (not matched or len(fractions) > len(pairs) / 2):
+        raise InputError(
+            f"the predictions (as {quoted(fractions[0])}) are not classes: the truth in {target!r} has whole numbers "
+            f"only (as {quoted(truth[0])}), and {'few' if matched else 'none'} of them are predicted"
+        )
     if not unknown or matched:
         return
-    if all(map(_is_whole, truth)) and any(isinstance(value, float) and not _is_whole(value) for value in unknown):
-        raise InputError(
-            f"the predictions (as {quoted(unknown[0])}) are not classes: the truth in {target!r} has whole numbers "
-            f"only (as {quoted(truth[0])}), and none of them is predicted"
-        )
     if _are_names_for_numbers(unknown, truth) or _are_names_for_numbers(truth, unknown):
         raise InputError(
             f"the predictions (as {quoted(unknown[0])}) cannot be compared with the truth in {target!r} (as "

@@ -91,6 +91,13 @@ def test_fractions_are_no_classes_of_whole_numbers(predicted: list[Any]) -> None
         align([1, 2], predicted, target="y")
 
 
+def test_fractions_are_no_classes_either_if_a_few_predictions_are_whole() -> None:
+    """Probabilities of a forest are often exactly 1."""
+    with pytest.raises(InputError, match=r"\(as 0.1\) are not classes: .*, and few of them are predicted"):
+        align([1, 2, 2], [0.1, 1.0, 0.8], target="y")
+    assert align([1, 2, 2], [1.5, 1.0, 2.0], target="y").predicted == [2, 0, 1]
+
+
 def test_classes_of_the_truth_come_first_and_in_order() -> None:
     found = align(["b", "a", "b"], ["c", "a", None], target="y")
     assert (found.names, found.known) == (["a", "b", "c"], 2)
