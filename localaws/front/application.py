@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 # Exceptions of moto's code for parameters that it takes for granted, or whose form it does not check.
 UNUSABLE = (AttributeError, TypeError, KeyError, ValueError, IndexError, UnboundLocalError, AssertionError)
 PACKAGES = ("moto.", "localaws.")
+# An object that a browser shows, such as an HTML report behind a presigned URL, is a page of the origin of the UI's
+# sessions: what others wrote in it must not act with them. On AWS the two have different hosts.
+SANDBOX = (b"content-security-policy", b"sandbox allow-scripts")
 # Exceptions of parsers for a malformed request.
 MALFORMED = (UnicodeError, json.JSONDecodeError, ExpatError, binascii.Error, RecursionError)
 
@@ -104,7 +107,7 @@ class Application:
         started = time.perf_counter()
         current_call.set(call)
         entrance = next(entrance for entrance in self._entrances if entrance.takes(call))
-        response, unread = _Response(send, lambda: self._calls.answered(call)), True
+        response, unread = _Response(send, lambda: self._calls.answered(call), call), True
         try:
             authenticate = entrance.admit(call)
             read = await body.read(call, receive)
@@ -200,10 +203,11 @@ class _DroppedError(Exception):
 class _Response:
     """Passes a response on and remembers its status."""
 
-    def __init__(self, send: Send, on_end: Callable[[], None]) -> None:
+    def __init__(self, send: Send, on_end: Callable[[], None], call: Call) -> None:
         """`on_end` is called before the client can have the whole response."""
         self._send = send
         self._on_end = on_end
+        self._call = call
         self._left: int | None = None
         self.status = 0
         self.error_code = ""
@@ -215,6 +219,8 @@ class _Response:
     async def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if "sec-fetch-dest" in self._call.headers and not self._call.ui:
+                message = {**message, "headers": [*message["headers"], SANDBOX]}
             for name, value in message["headers"]:
                 if name == b"x-amzn-errortype":
                     self.error_code = value.decode("latin1").split(":")[0]

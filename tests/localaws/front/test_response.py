@@ -3,7 +3,16 @@
 import asyncio
 from typing import Any
 
-from localaws.front.application import _Response
+import pytest
+
+from localaws.call import Call
+from localaws.front.application import SANDBOX, _Response
+
+
+def call(ui: str = "", **headers: str) -> Call:
+    return Call(
+        "GET", "/b/k", "/b/k", "", {name.replace("_", "-"): value for name, value in headers.items()}, b"", ui=ui
+    )
 
 
 def test_a_response_is_complete_with_the_message_that_fills_its_length() -> None:
@@ -14,7 +23,7 @@ def test_a_response_is_complete_with_the_message_that_fills_its_length() -> None
         order.append(message.get("body", b"start").decode())
 
     async def go() -> None:
-        response = _Response(send, lambda: order.append("complete"))
+        response = _Response(send, lambda: order.append("complete"), call())
         await response({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
         for body in (b"ab", b"cd"):
             await response({"type": "http.response.body", "body": body, "more_body": True})
@@ -30,7 +39,7 @@ def test_a_response_without_a_length_is_complete_with_its_last_message() -> None
         pass
 
     async def go() -> None:
-        response = _Response(send, lambda: ended.append(True))
+        response = _Response(send, lambda: ended.append(True), call())
         await response({"type": "http.response.start", "status": 200, "headers": []})
         await response({"type": "http.response.body", "body": b"ab", "more_body": True})
         assert not ended
@@ -38,3 +47,18 @@ def test_a_response_without_a_length_is_complete_with_its_last_message() -> None
 
     asyncio.run(go())
     assert ended == [True]
+
+
+@pytest.mark.parametrize(
+    ("of", "isolated"),
+    [(call(sec_fetch_dest="document"), True), (call(), False), (call(ui="t-1", sec_fetch_dest="document"), False)],
+)
+def test_a_browser_isolates_an_object_from_the_sessions_of_the_ui(of: Call, isolated: bool) -> None:
+    """Both have the origin http://127.0.0.1:PORT."""
+    sent: list[Any] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.extend(message["headers"])
+
+    asyncio.run(_Response(send, lambda: None, of)({"type": "http.response.start", "status": 200, "headers": []}))
+    assert (SANDBOX in sent) is isolated
