@@ -6,8 +6,10 @@ requests in all. A run that a kill left between them is recognised by its status
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +89,17 @@ class Journal:
         return True
 
     def _finished(self) -> Iterator[Logged]:
+        from mlflow.exceptions import MlflowException
+
         seen: set[str] = set()
         for run in self._search(f"tags.`{PARENT}` = '{self.parent}'"):
             point = run.data.tags.get(POINT, "")
+            if run.data.tags.get(SWEEP) != self._name or not _is_point(point):
+                continue  # Anyone may log a run below the parent, or put one there with its tag. It is no trial.
             if run.info.status != "FINISHED" or point in seen:
-                # A kill has left it without its values.
-                self._client.delete_run(run.info.run_id)
+                # A kill has left it without its values. A writer may not delete it: then it stays, and does not count.
+                with suppress(MlflowException):
+                    self._client.delete_run(run.info.run_id)
                 continue
             seen.add(point)
             yield Logged(run.info.run_id, point, run.data.params, run.data.metrics, STOPPED in run.data.tags)
@@ -140,3 +147,10 @@ def _thinned(points: list[Any], most: int) -> list[Any]:
     """At most that many points, at equal distances: one batch takes 1000 values."""
     stride = -(-len(points) // most) if len(points) > most else 1
     return points[::stride]
+
+
+def _is_point(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

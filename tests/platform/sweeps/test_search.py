@@ -171,6 +171,29 @@ def test_a_finished_sweep_is_not_run_again_and_gives_the_same_best(mlflow_here: 
     assert again.best.run_id == first.best.run_id
 
 
+@pytest.mark.parametrize("tags", [{}, {"sweep.name": "s"}, {"sweep.name": "s", "sweep.point": "["}])
+def test_a_run_below_the_parent_that_is_no_trial_is_kept(mlflow_here: Any, tags: dict[str, str]) -> None:
+    """Anyone may log one there, or move a run of others there with a tag."""
+    client = mlflow_here.MlflowClient()
+    first = sweep(client)
+    run(first)
+    others = [client.create_run("0", tags={"mlflow.parentRunId": first.journal.parent, **tags}) for _ in range(2)]
+    assert run(sweep(client)) == []
+    assert {client.get_run(one.info.run_id).info.lifecycle_stage for one in others} == {"active"}
+
+
+def test_a_sweep_resumes_without_the_right_to_delete_runs(mlflow_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = mlflow_here.MlflowClient()
+    with pytest.raises(Killed):
+        run(sweep(Mortal(client, 2)))
+
+    def refuse(_run_id: str) -> None:
+        raise mlflow_here.exceptions.MlflowException("API request failed with error code 403 != 200")
+
+    monkeypatch.setattr(client, "delete_run", refuse)
+    assert len(run(sweep(client))) == 6
+
+
 def test_other_settings_under_the_same_name_are_refused(mlflow_here: Any) -> None:
     client = mlflow_here.MlflowClient()
     run(sweep(client))
