@@ -31,7 +31,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     _check_name(given["Name"].strip())
     held = response.ssm_backend._parameters.get(given["Name"])
     former = held[-1].tier if held else None
-    if held and given.get("Overwrite") and given.get("Type") not in (None, held[-1].type):
+    if held and given.get("Overwrite") and given.get("Type") not in (None, held[-1].parameter_type):
         message = "Parameter Store doesn't support changing a parameter's type. Create a parameter with another name."
         raise AwsError("HierarchyTypeMismatchException", message)
     tier = given.get("Tier") or former or "Standard"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from moto.core.utils import get_service_model
+from moto.ssm.models import Parameter
 
 from localaws.errors import AwsError
 from localaws.quotas import budgets, checks, cloudwatch, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
@@ -16,7 +17,8 @@ from tests.localaws.functions.test_archives import zipped
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:queue"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 PROJECT = "arn:aws:codebuild:us-east-1:123456789012:project/p"
-HELD = SimpleNamespace(tier="Advanced", type="String")
+# moto's own class: a made-up one would have the attributes that the checks expect.
+HELD = Parameter("1", "/advanced", "v", "String", None, None, None, datetime.now(UTC), 1, "text", tier="Advanced")
 RULE = SimpleNamespace(targets=[{"Id": str(number)} for number in range(4)])
 BUSES = {"default": SimpleNamespace(rules={"rule": RULE})}
 TOPICS = {
