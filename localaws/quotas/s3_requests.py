@@ -70,6 +70,8 @@ def check(call: Call) -> None:
     if call.operation == "DeleteObjects" and len(listed_objects(call.body or b"")) > DELETED:
         raise AwsError("MalformedXML", f"A request deletes at most {DELETED} objects.")
     s3_uploads.check(call, _bucket(bucket))
+    if call.operation == "GetObject":
+        _check_marker(call, _bucket(bucket))
     _check_listing(call)
     if call.method in ("PUT", "POST"):
         s3_bodies.check(call)
@@ -102,6 +104,20 @@ def _check_values(call: Call) -> None:
         if value and value not in member.metadata["enum"] and not (header == "x-amz-acl" and value in CANNED):
             message = f"The value {value} of {header} is not one of {', '.join(member.metadata['enum'])}."
             raise AwsError(INVALID.get(header, "InvalidArgument"), message)
+
+
+def _check_marker(call: Call, bucket: Any) -> None:
+    """Refuse the version of an object that is a delete marker. moto finds no such version.
+
+    "If the specified version is a delete marker, the response returns a 405 Method Not Allowed error":
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    version = dict(parse_qsl(call.query)).get("versionId")
+    held = bucket.keys.getlist(call.parameters.get("Key"), []) if version and bucket is not None else []
+    # A delete marker has no ETag.
+    if any(one.version_id == version and not hasattr(one, "etag") for one in held):
+        message = "The specified method is not allowed against this resource."
+        raise AwsError("MethodNotAllowed", message, 405, {"x-amz-delete-marker": "true"})
 
 
 def _check_listing(call: Call) -> None:

@@ -162,6 +162,15 @@ def test_an_operation_that_moto_would_take_for_another_is_refused() -> None:
             s3_requests.check(call(operation))
 
 
+def test_a_version_that_is_a_delete_marker_is_not_read() -> None:
+    held = {"k": [SimpleNamespace(version_id="1", etag=ETAG), SimpleNamespace(version_id="2")]}
+    bucket = SimpleNamespace(keys=SimpleNamespace(getlist=held.get))
+    for query in ("", "versionId=1", "versionId=3"):
+        s3_requests._check_marker(call("GetObject", query=query), bucket)
+    with pytest.raises(AwsError, match="MethodNotAllowed"):
+        s3_requests._check_marker(call("GetObject", query="versionId=2"), bucket)
+
+
 def test_a_copy_names_a_key() -> None:
     with pytest.raises(AwsError, match="InvalidArgument"):
         s3_requests.check(call("CopyObject", x_amz_copy_source="bucket-only"))
