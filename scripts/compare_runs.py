@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +15,15 @@ from mlflow_common.output_paths import check_output_folder
 from mlflow_platform import tracking, tracking_server
 from mlflow_platform.session import open_environment
 
+if TYPE_CHECKING:
+    from mlflow_platform.comparison.table import Table
+
 app = make_app()
 
-# Rows of the table in a terminal, and characters of a cell. The id of a run has 32.
-_SHOWN, _WIDEST = 20, 40
+# Rows of the table in a terminal, and characters of a cell and of a line. The id of a run has 32.
+_SHOWN, _WIDEST, _LINE = 20, 40, 160
+# The columns that are always there: rank, run, run_id, status, and the metric that ranks.
+_FIXED = 5
 
 Experiment = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The name of the experiment.")]
 Metric = Annotated[str, typer.Option(metavar="NAME", help="The metric to rank by.")]
@@ -83,17 +89,29 @@ def compare_runs(
             console.result({**result, "table": cells})
             return
         console.result(result)
-        console.table(_lines([compared.columns, *compared.cells()[:_SHOWN]]))
-        if len(rows) > _SHOWN:
-            console.table([(f"… and {len(rows) - _SHOWN} more. --out FOLDER writes all of them.", "")])
+        lines, omitted = _lines(compared)
+        console.table(lines)
+        complete = f"{out / 'runs.csv'} has" if out else "--out FOLDER writes"
+        more = [f"{max(len(rows) - _SHOWN, 0)} more runs", f"{omitted} more columns"]
+        if left := " and ".join(part for part in more if not part.startswith("0 ")):
+            console.table([(f"… and {left}. {complete} all of them.", "")])
 
 
-def _lines(cells: list[list[str]]) -> list[tuple[str, str]]:
-    """The cells as aligned lines, with the best run in green. Long cells are cut."""
-    cells = [[_cut(printable(cell)) for cell in row] for row in cells]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [(text, "green" if place == 1 else "") for place, text in enumerate(texts)]
+def _lines(compared: Table) -> tuple[list[tuple[str, str]], int]:
+    """The runs as aligned lines, with the best in green, and how many columns do not fit on them. Long cells are cut.
+
+    The parameters that differ come before the other metrics.
+    """
+    rows = [compared.columns, *compared.cells()[:_SHOWN]]
+    params = _FIXED - 1 + len(compared.metrics)
+    order = [*range(_FIXED), *range(params, len(rows[0])), *range(_FIXED, params)]
+    cells = [[_cut(printable(row[place])) for place in order] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(order))]
+    ends = [end - 2 for end in accumulate(width + 2 for width in widths)]
+    fitting = max(_FIXED, sum(end <= _LINE for end in ends))
+    texts = ["  ".join(map(str.ljust, row[:fitting], widths)).rstrip() for row in cells]
+    lines = [(text, "green" if place == 1 else "") for place, text in enumerate(texts)]
+    return lines, len(order) - fitting
 
 
 def _cut(text: str) -> str:

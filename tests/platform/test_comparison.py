@@ -14,6 +14,7 @@ from mlflow_platform.comparison import charts, page, table
 from mlflow_platform.comparison.direction import is_maximized
 from mlflow_platform.comparison.table import Row
 from mlflow_platform.validation.thresholds import LOWER_IS_BETTER
+from scripts.compare_runs import _lines as lines_of
 from tests.platform import metric_names
 
 
@@ -176,6 +177,18 @@ def test_metrics_and_parameters_of_one_name_have_columns_of_their_own() -> None:
     [best, _] = [dict(zip(compared.columns, cells, strict=True)) for cells in compared.cells()]
     assert (best["status"], best["params.status"]) == ("FINISHED", "s2")
     assert (best["metrics.rate"], best["params.rate"], best["params.metrics.rate"]) == ("1", "2", "m2")
+
+
+def test_a_line_in_a_terminal_has_the_parameters_before_the_other_metrics_and_says_what_does_not_fit() -> None:
+    many = {f"monitoring/an-endpoint/metric_{number}": 1.0 for number in range(30)}
+    lines, omitted = lines_of(table.make([row("a", "2", rmse=3.0, **many), row("b", "3", rmse=1.0)], "rmse"))
+    heading, best, other = (text.split() for text, _ in lines)
+    assert heading[:6] == ["rank", "run", "run_id", "status", "rmse", "depth"]
+    assert (best[:5], best[5]) == (["1", "b", "id-b", "FINISHED", "1"], "3")
+    assert max(len(text) for text, _ in lines) <= 160
+    assert len(heading) + omitted == 6 + len(many)
+    assert other[0] == "2"
+    assert lines_of(table.make(ROWS, "rmse"))[1] == 0
 
 
 def test_the_page_is_one_file_and_escapes_names(tmp_path: Path) -> None:
