@@ -23,12 +23,15 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     """Refuse a retention that is not in AWS's list, a reserved name, a key that cannot be used, and a batch of events.
 
     Raises:
-        AwsError: InvalidParameterException.
+        AwsError: InvalidParameterException or ResourceNotFoundException.
     """
     if operation == "PutRetentionPolicy" and given["retentionInDays"] not in DAYS:
         raise AwsError("InvalidParameterException", f"retentionInDays must be one of {', '.join(map(str, DAYS))}.")
     if operation == "CreateLogGroup" and given["logGroupName"].startswith("aws/"):
         raise AwsError("InvalidParameterException", "Log groups starting with aws/ are reserved for AWS.")
+    if operation == "PutMetricFilter" and given["logGroupName"] not in response.logs_backend.groups:
+        # API_PutMetricFilter (ResourceNotFoundException)
+        raise AwsError("ResourceNotFoundException", "The specified log group does not exist.")
     if operation == "PutLogEvents":
         _check_batch(given["logEvents"])
     key = given.get("kmsKeyId") if operation in ("CreateLogGroup", "AssociateKmsKey") else None

@@ -83,6 +83,8 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     if operation == "SetTopicAttributes" and int(attributes.get("MaximumMessageSize") or 0) > MESSAGE_BYTES:
         held = list(response.backend.subscriptions.values())
         _check_large([one.protocol for one in held if one.topic.arn == given["TopicArn"]])
+    if operation == "PublishBatch":
+        _check_batch(given["PublishBatchRequestEntries"], message_bytes(response.backend.topics.get(given["TopicArn"])))
     if operation == "Publish":
         message = given.get("Message") or ""
         if not message:
@@ -106,6 +108,15 @@ def _bytes_of(attributes: dict[str, dict[str, Any]]) -> int:
     values = [one.get("StringValue") or one.get("BinaryValue") or "" for one in attributes.values()]
     texts = [*attributes, *(one.get("DataType") or "" for one in attributes.values()), *values]
     return sum(len(one.encode() if isinstance(one, str) else one) for one in texts)
+
+
+def _check_batch(entries: list[dict[str, Any]], limit: int) -> None:
+    """https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html (errors): the sum of the messages is limited."""
+    if not entries:
+        raise AwsError("EmptyBatchRequest", "The batch request doesn't contain any entries.")
+    size = sum(len(one["Message"].encode()) + _bytes_of(one.get("MessageAttributes") or {}) for one in entries)
+    if size > limit:
+        raise AwsError("BatchRequestTooLong", "The length of all the batch messages put together is over the limit.")
 
 
 def _check_large(protocols: list[str]) -> None:

@@ -42,6 +42,7 @@ RESPONSE = SimpleNamespace(
     events_backend=SimpleNamespace(event_buses=BUSES),
     backend=SimpleNamespace(topics=TOPICS, subscriptions=SUBSCRIPTIONS, list_functions=lambda: [FUNCTION]),
     kms_backend=KMS,
+    logs_backend=SimpleNamespace(groups={"held": None}),
     partition="aws",
     region="us-east-1",
     current_account="123456789012",
@@ -84,6 +85,11 @@ def measured(**more: Any) -> dict[str, Any]:
 def published(arn: str, size: int, **attributes: str) -> dict[str, Any]:
     given = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     return {"TopicArn": arn, "Message": "x" * size, "MessageAttributes": given}
+
+
+def batch(*sizes: int) -> dict[str, Any]:
+    entries = [{"Id": str(number), "Message": "x" * size} for number, size in enumerate(sizes)]
+    return {"TopicArn": TOPIC, "PublishBatchRequestEntries": entries}
 
 
 def sized(arn: str, size: str) -> dict[str, Any]:
@@ -253,6 +259,9 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
         {"Message": "x", "Subject": "a\nb"},
         "Invalid parameter: Subject",
     ),
+    (sns, "PublishBatch", batch(131072, 131072), batch(131072, 131073), "BatchRequestTooLong"),
+    (sns, "PublishBatch", batch(1), batch(), "EmptyBatchRequest"),
+    (logs, "PutMetricFilter", {"logGroupName": "held"}, {"logGroupName": "absent"}, "ResourceNotFoundException"),
     (sns, "CreateTopic", topic(MaximumMessageSize="1024"), topic(MaximumMessageSize="1023"), "MaximumMessageSize"),
     (
         sns,
