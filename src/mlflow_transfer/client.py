@@ -22,6 +22,7 @@ import httpx
 from mlflow_common.errors import PlatformError, PreconditionError
 from mlflow_common.retry import Retry, parse_retry_after
 from mlflow_transfer.rate import Rate
+from mlflow_transfer.sources.parsing import MALFORMED, described
 from mlflow_transfer.transport import Threads
 
 API = "/api/2.0/mlflow/"
@@ -184,13 +185,28 @@ class Client:
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None, *, prefix: str = API) -> Any:
         """The response of a call that only reads."""
-        return await self._until_answered("GET", prefix + path, query, None, writes=False)
+        return await self._until_answered("GET", prefix + path, query, None, _as_it_is, writes=False)
 
     async def post(
         self, path: str, body: Mapping[str, Any], *, writes: bool = True, method: str = "POST", prefix: str = API
     ) -> Any:
         """The response of a call that can be repeated safely, because it only reads or is idempotent."""
-        return await self._until_answered(method, prefix + path, None, body, writes=writes)
+        return await self._until_answered(method, prefix + path, None, body, _as_it_is, writes=writes)
+
+    async def read(
+        self,
+        path: str,
+        take: Callable[[Any], T],
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> T:
+        """The result of `take` for the response of a call that only reads: a POST if it has a body.
+
+        `take` raises one of MALFORMED for a response that no MLflow server gives.
+        """
+        method = "GET" if body is None else "POST"
+        return await self._until_answered(method, API + path, query, body, take, writes=False)
 
     async def create(
         self,
@@ -208,15 +224,22 @@ class Client:
         """
 
         async def send(attempt: int) -> T:
-            return take(await self.once("POST", prefix + path, None, body, attempt, writes=True))
+            return self._taken(await self.once("POST", prefix + path, None, body, attempt, writes=True), take, attempt)
 
         return await self._repeated(send, path, find)
 
     async def _until_answered(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, *, writes: bool
-    ) -> Any:
-        async def send(attempt: int) -> Any:
-            return await self.once(method, path, query, body, attempt, writes=writes)
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        take: Callable[[Any], T],
+        *,
+        writes: bool,
+    ) -> T:
+        async def send(attempt: int) -> T:
+            return self._taken(await self.once(method, path, query, body, attempt, writes=writes), take, attempt)
 
         return await self._repeated(send, path)
 
@@ -356,12 +379,23 @@ class Client:
             raise self._unsure(f"answers {status} ({message or code})", attempt, retry_after, patient=False)
         raise ApiError(self.name, call, status, code, message)
 
+    def _taken(self, answer: Any, take: Callable[[Any], T], attempt: int) -> T:
+        try:
+            return take(answer)
+        except MALFORMED as error:
+            reason = f"its response is none of MLflow ({described(error)})"
+            raise self._unsure(reason, attempt, patient=False) from error
+
     def _unsure(
         self, reason: str, attempt: int, retry_after: float | None = None, *, patient: bool = True
     ) -> UnsureError:
         # Wait longer for a server that is unavailable than for one with internal errors, which may be permanent.
         most = self.retry.most if patient else self.retry.attempts
         return UnsureError(reason, self.retry.wait(attempt, retry_after), final=attempt >= most, inside=not patient)
+
+
+def _as_it_is(answer: Any) -> Any:
+    return answer
 
 
 def _object(content: bytes) -> Any:

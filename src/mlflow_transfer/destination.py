@@ -29,14 +29,14 @@ class Destination:
         self.traces = TraceWriter(reader, self._certainty)
 
     async def answers(self) -> bool:
-        """Whether the server executes any writing call. This one changes nothing, because there is no such run."""
+        """Whether the server executes any writing call. It has to refuse this one, because there is no such run."""
         try:
-            await self.runs.untag(_NO_RUN, SOURCE_ID)
-        except UnansweredError:
-            return False
+            await self.client.post("runs/delete-tag", {"run_id": _NO_RUN, "key": SOURCE_ID})
         except (ApiError, RefusedError):
             return True
-        return True
+        except UnansweredError:
+            return False
+        return False
 
     @property
     def unsure(self) -> bool:

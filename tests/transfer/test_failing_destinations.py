@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlflow_transfer.batches import Batches
 from mlflow_transfer.client import Client
 from mlflow_transfer.context import CopyContext
 from mlflow_transfer.destination import Destination
-from mlflow_transfer.records import Point
+from mlflow_transfer.records import Experiment, LoggedModel, ModelVersion, Point, Trace
 from mlflow_transfer.sources.rest import RestSource
 from tests.transfer.moving import places
 from tests.transfer.test_refused_content import run_with
@@ -74,3 +75,57 @@ def test_an_object_at_which_the_destination_fails_is_a_loss(call: str) -> None:
 def test_a_destination_that_fails_at_everything_ends_the_copy(call: str) -> None:
     with pytest.raises(PlatformError, match=r"there .*answers 500 \(struck\)$"):
         copied(call)
+
+
+def test_a_destination_that_accepts_everything_and_stores_nothing_ends_the_copy() -> None:
+    async def go() -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+        client = Client("there", "http://there", transport=transport, retry=Retry(attempts=2, longest=0.001))
+        there = Destination(RestSource(client, "3.0", places().store, "there"))
+        parts: list[Any] = [SimpleNamespace(losses=list), there, *[None] * 5]
+        await CopyContext(*parts).unless_refused("object", CALLS["runs/create"](there))
+
+    with pytest.raises(PlatformError, match=r"there .* none of MLflow \(it has no 'run'\)$"):
+        asyncio.run(go())
+
+
+VERSION = ModelVersion("m", 1, "s", "", "", "", "None")
+READS: dict[str, Callable[[Destination], Awaitable[object]]] = {
+    "runs/get": lambda there: there.runs.get("r"),
+    "runs/search": lambda there: there.runs.find("1", "r"),
+    "runs/create": CALLS["runs/create"],
+    "experiments/create": lambda there: there.experiments.create(Experiment("1", "e", ""), ""),
+    "experiments/get": lambda there: there.experiments.get("1"),
+    "logged-models": lambda there: there.models.create(LoggedModel("m", "1", "m", "", "READY", "", ""), "1", "", {}),
+    "logged-models/m": lambda there: there.models.get("m"),
+    "model-versions/create": lambda there: there.registry.create_version(VERSION, {}, ""),
+    "traces": lambda there: there.traces.create(Trace("t", "1", 1, 1, "OK"), "1", {}),
+    "traces of MLflow 3": lambda there: there.traces.create(Trace("t", "1", 1, 1, "OK", request_preview="q"), "1", {}),
+    "traces/t/info": lambda there: there.traces.get("t"),
+}
+ODD: list[Any] = [None, "x", [], {}, {"info": None}, {"info": {}}, {"version": "x"}, [None], [{}]]
+NAMES = (
+    "run",
+    "runs",
+    "experiment",
+    "experiment_id",
+    "model",
+    "models",
+    "model_version",
+    "trace_info",
+    "trace",
+    "traces",
+)
+
+
+@pytest.mark.parametrize("call", READS)
+def test_no_answer_of_a_destination_causes_a_traceback(call: str) -> None:
+    async def go(answer: dict[str, Any]) -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+        client = Client("there", "http://there", transport=transport, retry=Retry(attempts=1, longest=0.001))
+        with suppress(PlatformError):
+            await READS[call](Destination(RestSource(client, "3.10", places().store, "there")))
+
+    asyncio.run(go({}))
+    for odd in ODD:
+        asyncio.run(go(dict.fromkeys(NAMES, odd)))

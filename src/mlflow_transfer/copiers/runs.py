@@ -155,7 +155,7 @@ class RunCopier:
     async def _update(self, run: Run, link: Link, history: History) -> None:
         """Write what is missing or has changed, after an interrupted copy or a change of the source."""
         context, destination = self._context, self._context.destination
-        target = (await destination.reader.runs_by_id([link.target]))[0]
+        target = await destination.runs.get(link.target)
         if target.lifecycle_stage == DELETED:
             await self._parts.experiments.revive(run.experiment_id)
             await destination.runs.set_stage(link.target, ACTIVE)

@@ -12,6 +12,7 @@ from mlflow_transfer.records import (
     pairs,
 )
 from mlflow_transfer.rest_json import experiment_from
+from mlflow_transfer.sources.parsing import text
 from mlflow_transfer.writers.base import ALREADY_EXISTS, Writer
 
 
@@ -27,14 +28,16 @@ class ExperimentWriter(Writer):
         async def find() -> str | None:
             query = {"experiment_name": experiment.name}
             try:
-                return str((await self.client.get("experiments/get-by-name", query))["experiment"]["experiment_id"])
+                return await self.client.read(
+                    "experiments/get-by-name", lambda found: take(found["experiment"]), query=query
+                )
             except ApiError as error:
                 if error.missing:
                     return None
                 raise
 
         def take(answer: Mapping[str, Any]) -> str:
-            return str(answer["experiment_id"])
+            return text(answer["experiment_id"])
 
         try:
             found = await self.client.create("experiments/create", body, find, take)
@@ -47,8 +50,11 @@ class ExperimentWriter(Writer):
 
     async def get(self, experiment_id: str) -> Experiment:
         """An experiment of the destination."""
-        answer = await self.client.get("experiments/get", {"experiment_id": experiment_id})
-        return experiment_from(answer["experiment"])
+
+        def take(answer: Mapping[str, Any]) -> Experiment:
+            return experiment_from(answer["experiment"])
+
+        return await self.client.read("experiments/get", take, query={"experiment_id": experiment_id})
 
     async def tag(self, experiment_id: str, key: str, value: str) -> None:
         """Set an experiment's tag."""

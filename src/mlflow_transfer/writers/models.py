@@ -42,14 +42,11 @@ class ModelWriter(Writer):
                         return found
             return None
 
-        def take(answer: Mapping[str, Any]) -> LoggedModel:
-            return logged_model_from(answer["model"])
-
-        return await self.client.create("logged-models", body, find, take)
+        return await self.client.create("logged-models", body, find, _model_of)
 
     async def get(self, model_id: str) -> LoggedModel:
         """A logged model of the destination."""
-        return logged_model_from((await self.client.get(f"logged-models/{model_id}"))["model"])
+        return await self.client.read(f"logged-models/{model_id}", _model_of)
 
     async def delete(self, model_id: str) -> None:
         """Delete a logged model that is a duplicate."""
@@ -75,3 +72,7 @@ class ModelWriter(Writer):
             model = await self.get(model_id)
             found |= {(model.id, point.run_id, point_key(point.point)) for point in model.points}
         return found
+
+
+def _model_of(answer: Mapping[str, Any]) -> LoggedModel:
+    return logged_model_from(answer["model"])

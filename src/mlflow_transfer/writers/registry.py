@@ -12,6 +12,7 @@ from mlflow_transfer.records import (
     ModelVersion,
     pairs,
 )
+from mlflow_transfer.sources.parsing import version_number
 from mlflow_transfer.writers.base import ALREADY_EXISTS, Writer
 
 
@@ -66,7 +67,7 @@ class RegistryWriter(Writer):
             return all(one.tags.get(key) == tags.get(key) for key in (SOURCE_ID, SOURCE_TIME))
 
         def take(answer: Mapping[str, Any]) -> int:
-            return int(answer["model_version"]["version"])
+            return version_number(answer["model_version"]["version"])
 
         return await self.client.create("model-versions/create", body, find, take)
 

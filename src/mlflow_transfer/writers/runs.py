@@ -50,7 +50,7 @@ class RunWriter(Writer):
             self.certainty.unsure = True
             return await self.find(experiment_id, run.id)
 
-        return await self.client.create("runs/create", body, find, lambda answer: run_from(answer["run"], linked=True))
+        return await self.client.create("runs/create", body, find, _run_of)
 
     async def find(self, experiment_id: str, source_id: str) -> Run | None:
         """The copy of a source's run; None if there is none."""
@@ -60,8 +60,11 @@ class RunWriter(Writer):
             "run_view_type": "ALL",
             "max_results": 2,
         }
-        found = (await self.client.post("runs/search", body, writes=False)).get("runs", [])
-        return run_from(found[0], linked=False) if found else None
+
+        def take(answer: Mapping[str, Any]) -> Run | None:
+            return next((run_from(run, linked=False) for run in answer.get("runs", [])), None)
+
+        return await self.client.read("runs/search", take, body=body)
 
     async def log(self, run_id: str, batch: Batch) -> None:
         """Log a batch. After a lost response, only missing parts are sent again, so that no point is stored twice."""
@@ -136,13 +139,16 @@ class RunWriter(Writer):
         """Log the models that are outputs of a run. After a lost response, check first: existing links are refused."""
 
         async def find() -> bool | None:
-            present = {model_id for model_id, _ in await self._outputs(run_id)}
+            present = {model_id for model_id, _ in (await self.get(run_id)).model_outputs}
             return True if present >= {model_id for model_id, _ in models} else None
 
         body = {"run_id": run_id, "models": [{"model_id": model_id, "step": step} for model_id, step in models]}
         await self.client.create("runs/outputs", body, find, lambda _: True)
 
-    async def _outputs(self, run_id: str) -> list[tuple[str, int]]:
-        """The models that the server stores as outputs of a run."""
-        answer = await self.client.get("runs/get", {"run_id": run_id})
-        return run_from(answer["run"], linked=True).model_outputs
+    async def get(self, run_id: str) -> Run:
+        """A run of the destination, with its links to logged models."""
+        return await self.client.read("runs/get", _run_of, query={"run_id": run_id})
+
+
+def _run_of(answer: Mapping[str, Any]) -> Run:
+    return run_from(answer["run"], linked=True)

@@ -27,8 +27,7 @@ class TraceWriter(Writer):
         async def find() -> Trace | None:
             self.certainty.unsure = True
             query = {"experiment_ids": [experiment_id], "filter": f"tags.`{SOURCE_ID}` = '{trace.id}'"}
-            found = (await self.client.get("traces", query)).get("traces", [])
-            return trace_from(found[0]) if found else None
+            return await self.client.read("traces", _first, query=query)
 
         if trace.own_fields:
             info = {
@@ -51,11 +50,11 @@ class TraceWriter(Writer):
             "request_metadata": pairs(metadata),
             "tags": pairs(tags),
         }
-        return await self.client.create("traces", body, find, lambda answer: trace_from(answer["trace_info"]))
+        return await self.client.create("traces", body, find, _trace_of)
 
     async def get(self, trace_id: str) -> Trace:
         """A trace of the destination."""
-        return trace_from((await self.client.get(f"traces/{trace_id}/info"))["trace_info"])
+        return await self.client.read(f"traces/{trace_id}/info", _trace_of)
 
     async def delete(self, experiment_id: str, trace_id: str) -> None:
         """Delete a trace that is a duplicate."""
@@ -79,3 +78,11 @@ class TraceWriter(Writer):
             "tags": [],
         }
         await self.client.post(f"traces/{trace_id}", body, method="PATCH")
+
+
+def _trace_of(answer: Mapping[str, Any]) -> Trace:
+    return trace_from(answer["trace_info"])
+
+
+def _first(answer: Mapping[str, Any]) -> Trace | None:
+    return next((trace_from(trace) for trace in answer.get("traces", [])), None)
