@@ -23,14 +23,15 @@ _BUCKETS = {
     " BucketLifecycle BucketLifecycleConfiguration BucketLogging BucketNotification BucketNotificationConfiguration"
     " BucketOwnershipControls BucketPolicy BucketReplication BucketTagging BucketVersioning BucketWebsite"
     " ObjectLockConfiguration PublicAccessBlock",
-    "": "CreateBucket HeadBucket",
+    # moto's model has the preflights of CORS; botocore's has none.
+    "": "BucketCORSPreflightCheck CreateBucket HeadBucket",
 }
 _OBJECTS = {
     "Delete": "Object ObjectTagging",
     "Get": "Object ObjectAcl ObjectAttributes ObjectLegalHold ObjectRetention ObjectTagging",
     "Put": "Object ObjectAcl ObjectLegalHold ObjectRetention ObjectTagging",
     "": "AbortMultipartUpload CompleteMultipartUpload CopyObject CreateMultipartUpload HeadObject ListParts"
-    " RestoreObject SelectObjectContent UploadPart UploadPartCopy",
+    " RestoreObject SelectObjectContent UploadPart UploadPartCopy ObjectCORSPreflightCheck",
 }
 IMPLEMENTED = frozenset(
     f"{verb}{noun}" for table in (_BUCKETS, _OBJECTS) for verb, nouns in table.items() for noun in nouns.split()
@@ -38,7 +39,7 @@ IMPLEMENTED = frozenset(
 
 
 def check(operation: str) -> None:
-    """Refuse an operation that moto would take for another. `-` is none of botocore's, such as a CORS preflight.
+    """Refuse an operation that moto would take for another. `-` is none that moto's model has.
 
     Raises:
         NotImplementedError.
