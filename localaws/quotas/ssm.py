@@ -29,7 +29,9 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     key = given.get("KeyId") if given.get("Type") == "SecureString" else None
     check_key(response.current_account, response.region, key, "InvalidKeyId")
     _check_name(given["Name"].strip())
-    held = response.ssm_backend._parameters.get(given["Name"])
+    # moto's dictionary finds `/a` as `a`, but not with `get`.
+    parameters, name = response.ssm_backend._parameters, given["Name"]
+    held = parameters[name] if name in parameters else None  # noqa: SIM401
     former = held[-1].tier if held else None
     if held and given.get("Overwrite") and given.get("Type") not in (None, held[-1].parameter_type):
         message = "Parameter Store doesn't support changing a parameter's type. Create a parameter with another name."

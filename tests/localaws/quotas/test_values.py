@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from moto.core.utils import get_service_model
-from moto.ssm.models import Parameter
+from moto.ssm.models import Parameter, ParameterDict
 
 from localaws.errors import AwsError
 from localaws.quotas import budgets, checks, cloudwatch, ecr, events, functions, iam, kms, logs, sns, sqs, ssm, sts
@@ -359,6 +359,17 @@ def test_a_value_that_the_service_refuses(
     service.check(RESPONSE, operation, accepted)
     with pytest.raises(AwsError, match=error):
         service.check(RESPONSE, operation, refused)
+
+
+def test_a_parameter_without_hierarchy_keeps_its_type_too() -> None:
+    parameters = ParameterDict("1", "us-east-1")
+    parameters["/flat"].append(HELD)
+    response = SimpleNamespace(
+        ssm_backend=SimpleNamespace(_parameters=parameters), current_account="1", region="us-east-1"
+    )
+    ssm.check(response, "PutParameter", parameter("/flat", Type="String", Overwrite=True))
+    with pytest.raises(AwsError, match="HierarchyTypeMismatchException"):
+        ssm.check(response, "PutParameter", parameter("/flat", Type="StringList", Overwrite=True))
 
 
 def test_a_session_needs_the_arn_of_a_role() -> None:
