@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import suppress
 
 from localaws import daemon, home
 from localaws.mirror import mirror
@@ -39,46 +40,68 @@ def main(arguments: list[str] | None = None) -> int:
     verbs.add_parser("serve", help="run in the foreground")
     given = parser.parse_args(arguments)
     try:
-        settings = Settings.from_environment()
-        if given.verb != "prepare":  # It uses only the cache.
-            home.check(settings)
-        match given.verb:
-            case "up":
-                pid = daemon.up(settings, _warn)
-                print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
-            case "down":
-                stopped = daemon.down(settings)
-                print("localaws is stopped." if stopped else "localaws was not running.")
-            case "reset":
-                daemon.reset(settings)
-                print("localaws is stopped, and its state is deleted.")
-            case "save" | "restore":
-                return _copy_state(settings, given.verb, given.name)
-            case "status":
-                return _status(settings)
-            case "env":
-                return _env(settings)
-            case "logs":
-                return _logs(settings)
-            case "mirror":
-                print(mirror(settings, given.environment))
-            case "prepare":
-                return _prepare(settings, given.versions)
-            case "serve":
-                return _serve(settings)
+        status = _run(given)
+        if sys.stdout:
+            sys.stdout.flush()  # Here, because an error at the end of the process has no message.
     except ValueError as error:
         return _failed(given.verb, str(error), 2)
     except (daemon.DaemonError, home.HomeError) as error:
         return _failed(given.verb, str(error), error.status)
+    except BrokenPipeError:
+        # What read the output has ended, such as `head`.
+        _discard_output()
+        return 1
     except OSError as error:
-        return _failed(given.verb, f"localaws cannot use its files: {error}", 1)
+        failed = _failed(given.verb, f"localaws cannot use its files or its output: {error}", 1)
+        _discard_output()
+        return failed
+    except KeyboardInterrupt:
+        return _failed(given.verb, "Interrupted. `python -m localaws status` shows whether localaws runs.", 130)
+    return status
+
+
+def _run(given: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+    if given.verb != "prepare":  # It uses only the cache.
+        home.check(settings)
+    match given.verb:
+        case "up":
+            pid = daemon.up(settings, _warn)
+            print(f"localaws runs at {settings.url} (process {pid}, logs in {settings.logs}).")
+        case "down":
+            stopped = daemon.down(settings)
+            print("localaws is stopped." if stopped else "localaws was not running.")
+        case "reset":
+            daemon.reset(settings)
+            print("localaws is stopped, and its state is deleted.")
+        case "save" | "restore":
+            return _copy_state(settings, given.verb, given.name)
+        case "status":
+            return _status(settings)
+        case "env":
+            return _env(settings)
+        case "logs":
+            return _logs(settings)
+        case "mirror":
+            print(mirror(settings, given.environment))
+        case "prepare":
+            return _prepare(settings, given.versions)
+        case "serve":
+            return _serve(settings)
     return 0
 
 
 def _failed(verb: str, message: str, status: int) -> int:
     if verb == "env":
-        print("false")  # So that `eval` fails, and a script with `set -e` does not go on with AWS.
+        with suppress(OSError):
+            print("false", flush=True)  # So that `eval` fails, and a script with `set -e` does not go on with AWS.
     return _say(message, status)
+
+
+def _discard_output() -> None:
+    """Drop what could not be written. Python would try it again at the end of the process, and print a traceback."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _copy_state(settings: Settings, verb: str, name: str) -> int:
@@ -126,6 +149,7 @@ def _prepare(settings: Settings, versions: list[str]) -> int:
 
 def _status(settings: Settings) -> int:
     pid = daemon.running_pid(settings)
+    settings = daemon.as_running(settings)
     found = daemon.health(settings)
     if pid is None or found is None:
         return _say(NOT_RUNNING, 3)

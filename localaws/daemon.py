@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ LEAST_FREE = 64 * 1024
 RESUME_SECONDS = 300
 # Stopping includes writing all S3 objects to disk.
 STOP_SECONDS = 120
+_PORT = re.compile(r"^AWS_ENDPOINT_URL=http://[^:\s]+:([0-9]+)$", re.MULTILINE)
 # The loopback address is never reached through a proxy, whatever HTTP_PROXY says.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -62,6 +65,15 @@ def running_pid(settings: Settings) -> int | None:
     return None
 
 
+def as_running(settings: Settings) -> Settings:
+    """The settings with the port on which this home is served. LOCALAWS_PORT may be another one in another shell."""
+    try:
+        found = _PORT.search(settings.env_file.read_text())
+    except (OSError, ValueError):
+        found = None
+    return replace(settings, port=int(found[1])) if found and running_pid(settings) is not None else settings
+
+
 def health(settings: Settings, timeout: float = 2) -> dict[str, Any] | None:
     """The health of the localaws on this port; None if nothing or another program answers."""
     request = urllib.request.Request(f"{settings.url}/_localaws/health", headers={CONTROL_HEADER: "1"})
@@ -90,7 +102,8 @@ def up(settings: Settings, say: Callable[[str], object] = lambda _: None) -> int
     with _alone(settings):
         pid = running_pid(settings)
         if pid is not None:
-            message = f"localaws is already running (process {pid}, {settings.url}, logs in {settings.logs})."
+            url = as_running(settings).url
+            message = f"localaws is already running (process {pid}, {url}, logs in {settings.logs})."
             raise DaemonError(message, 3)
         if port_taken(settings):
             message = (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from requests.utils import should_bypass_proxies
@@ -21,7 +22,7 @@ from localaws import daemon
 from localaws.__main__ import main
 from localaws.home import HomeError, write_env
 from localaws.serve import _serve
-from localaws.settings import Settings
+from localaws.settings import REPOSITORY, Settings
 from mlflow_platform.mlflow_versions import supported_versions
 from tests.localaws.endpoints.hosted import Hosted
 from tests.localaws.tracking.calls import track
@@ -297,7 +298,34 @@ def test_a_file_that_cannot_be_deleted_is_one_line(
     (tmp_path / "run/state.json").touch()
     status, out, error = verb_of(tmp_path, "reset")
     assert (status, out, error.count("\n")) == (1, "", 1)
-    assert error.startswith("localaws cannot use its files: ")
+    assert error.startswith("localaws cannot use its files or its output: ")
+
+
+def test_output_that_cannot_be_written_is_one_line(localaws: RunningLocalAws) -> None:
+    environ = {**os.environ, "LOCALAWS_HOME": str(localaws.settings.home), "LOCALAWS_PORT": "1"}
+    environ.pop("PYTHONUNBUFFERED", None)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "localaws", "env"], cwd=REPOSITORY, env=environ, stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("localaws cannot use its files or its output: ")
+
+
+def test_another_port_in_the_shell_does_not_hide_what_runs(localaws: RunningLocalAws) -> None:
+    home, url = localaws.settings.home, localaws.settings.url
+    shown, refused = command(home, free_port(), "status"), command(home, free_port(), "up")
+    assert (shown.returncode, url in shown.stdout) == (0, True)
+    assert (refused.returncode, url in refused.stderr) == (3, True)
+
+
+def test_an_interruption_has_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb_of: Callable[..., tuple[int, str, str]]
+) -> None:
+    monkeypatch.setattr(daemon, "up", Mock(side_effect=KeyboardInterrupt))
+    status, out, error = verb_of(tmp_path, "up")
+    assert (status, out, error.startswith("Interrupted. ")) == (130, "", True)
 
 
 def test_env_without_valid_settings_fails_in_the_shell_too(
