@@ -164,9 +164,12 @@ def _keep_terraform(settings: Settings) -> None:
 
 
 def _mirrored(folder: Path) -> Iterator[Path]:
-    """What `make apply` and `make upgrade` write into an environment's root."""
+    """What `make apply` and `make upgrade` write into an environment's root.
+
+    Not the folder `terraform.tfstate.d`, which Terraform makes for workspaces.
+    """
     for pattern in TERRAFORM:
-        yield from folder.glob(f"mlflow/terraform/*/{pattern}")
+        yield from (file for file in folder.glob(f"mlflow/terraform/*/{pattern}") if file.is_file())
 
 
 def _manifest(settings: Settings) -> Path:
