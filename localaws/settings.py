@@ -45,7 +45,7 @@ class Settings:
         """Reads LOCALAWS_PORT, _HOME, _IDLE_MINUTES, _CACHE, _SPEED, _BASE_IMAGE, _CONTAINERS and _ENFORCE_IAM (1: on).
 
         Raises:
-            ValueError: a value is not a number, neither 1 nor empty, or not a path, or the port is out of range.
+            ValueError: a value is not a number, neither 1 nor 0 nor empty, or not a path, or the port is out of range.
         """
         port = _number(environ, "LOCALAWS_PORT", "4577")
         if not 1 <= port <= 65535 or port != int(port):
@@ -55,7 +55,7 @@ class Settings:
             home=_path(environ, "LOCALAWS_HOME", REPOSITORY / ".localaws"),
             idle_minutes=_number(environ, "LOCALAWS_IDLE_MINUTES", "240"),
             cache=_path(environ, "LOCALAWS_CACHE", REPOSITORY / ".cache" / "localaws"),
-            enforce_iam=environ.get("LOCALAWS_ENFORCE_IAM", "") not in ("", "0"),
+            enforce_iam=_switch(environ, "LOCALAWS_ENFORCE_IAM"),
             speed=_number(environ, "LOCALAWS_SPEED", "60"),
             base_image=environ.get("LOCALAWS_BASE_IMAGE", ""),
             containers=_switch(environ, "LOCALAWS_CONTAINERS"),
@@ -123,8 +123,8 @@ def _path(environ: Mapping[str, str], name: str, default: Path) -> Path:
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:
     text = environ.get(name, "")
-    if text not in ("", "1"):
-        raise ValueError(f"{name}={text} is neither 1 nor empty.")
+    if text not in ("", "0", "1"):
+        raise ValueError(f"{name}={text} is neither 1 nor 0 nor empty.")
     return text == "1"
 
 

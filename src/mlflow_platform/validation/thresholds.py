@@ -18,6 +18,8 @@ _OF_ALL = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "requests_per_s
 LOWER_IS_BETTER = frozenset(
     ["rmse", "mae", "missing_predictions", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"]
 )
+# These are from 0 to 1.
+_SHARES = frozenset(["accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "local_agreement"])
 METRICS = (*_OF_TASK["classification"], *_OF_TASK["regression"], *_OF_ALL)
 
 
@@ -60,7 +62,7 @@ def parse(texts: Sequence[str]) -> list[Threshold]:
     """Thresholds written as `METRIC=LIMIT`, or as a number alone.
 
     Raises:
-        InputError: the limit is not a number, or the metric is unknown.
+        InputError: the limit is not a number, every or no value would reach it, or the metric is unknown.
     """
     found: list[Threshold] = []
     for text in texts:
@@ -73,6 +75,8 @@ def parse(texts: Sequence[str]) -> list[Threshold]:
             raise InputError(f"--threshold takes METRIC=NUMBER or a number, not {text!r}")
         if name and name not in METRICS:
             raise InputError(f"--threshold: there is no metric {name!r} (there are: {', '.join(METRICS)})")
+        if name in _SHARES and not 0 <= limit <= 1:
+            raise InputError(f"--threshold {text}: {name} is from 0 to 1. Write {name}=0.9 for 90 percent.")
         found.append(Threshold(name or None, limit))
     return found
 

@@ -93,12 +93,16 @@ def test_an_image_that_cannot_serve_is_refused(buildah: FakeBuildah, config: dic
         buildah.prepare(**config)
 
 
-@pytest.mark.parametrize("value", ["0", "yes", "true", " 1"])
-def test_the_setting_is_1_or_nothing(value: str) -> None:
-    with pytest.raises(ValueError, match=f"LOCALAWS_CONTAINERS={value} is neither 1 nor empty"):
-        Settings.from_environment({"LOCALAWS_CONTAINERS": value})
-    assert Settings.from_environment({"LOCALAWS_CONTAINERS": "1"}).containers
-    assert not Settings.from_environment({"LOCALAWS_CONTAINERS": ""}).containers
+@pytest.mark.parametrize("name", ["LOCALAWS_CONTAINERS", "LOCALAWS_ENFORCE_IAM"])
+def test_a_switch_is_1_or_0_or_nothing(name: str) -> None:
+    def given(value: str) -> list[bool]:
+        settings = Settings.from_environment({name: value})
+        return [settings.containers, settings.enforce_iam]
+
+    assert (given("1").count(True), given("0"), given("")) == (1, [False, False], [False, False])
+    for value in ("no", "false", " 1"):
+        with pytest.raises(ValueError, match=f"{name}={value} is neither 1 nor 0 nor empty"):
+            given(value)
 
 
 def test_localaws_does_not_start_where_images_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,12 @@ def test_anything_else_is_refused(text: str) -> None:
         parse([text])
 
 
+@pytest.mark.parametrize("text", ["accuracy=90", "roc_auc=-1", "local_agreement=1.01"])
+def test_a_share_that_everything_or_nothing_reaches_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=f"--threshold {text}: .* is from 0 to 1"):
+        parse([text])
+
+
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"there is no metric 'acuracy' \(there are: accuracy, "):
         parse(["acuracy=0.9"])
