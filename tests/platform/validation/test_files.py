@@ -149,7 +149,7 @@ def two_of_a_name() -> bytes:
         ("rows.csv", b"\xef\xbb\xbf \n", "cannot be read as CSV: it is empty"),
         ("rows.csv", b"\x00\xff\xfe", "cannot be read as CSV: it contains NUL bytes; save it as UTF-8"),
         ("rows.csv", b"a,y\n1,2\n\xe9,3\n", "line 3 is not UTF-8"),
-        ("rows.csv.gz", gzip.compress(b"a,y\n1,2\n"), "rows.csv.gz is compressed with gzip: unpack it first"),
+        ("rows.csv.gz", gzip.compress(b"a,y\n1,2\n", mtime=0), "rows.csv.gz is compressed with gzip: unpack it first"),
         ("rows.csv", b"PK\x03\x04\x14\0", "rows.csv is a ZIP archive or an Excel file: unpack it, or save it as CSV"),
         ("rows.parquet.snappy", b"PAR1\0", "is a Parquet file: name it .parquet"),
         ("rows.csv", b'a,y\n1,2\n"', "cannot be read as CSV"),
