@@ -149,6 +149,9 @@ fingerprint() {
 init() {
   local options=(-input=false -lockfile=readonly "$@") data=${TF_DATA_DIR:-.terraform} stamp now
   [[ $data == /* ]] || data=$root/$data
+  [[ ! -f $data/environment || $(<"$data/environment") == default ]] ||
+    fail 3 "Terraform's workspace in $root is \"$(<"$data/environment")\", but an environment is a folder, not a workspace:" \
+      "run \`terraform -chdir='$root' workspace select default\`"
   stamp=$data/initialised
   now=$(fingerprint)
   if (($# == 0)) && [[ -f $stamp && $(<"$stamp") == "$now" ]] &&
@@ -211,7 +214,8 @@ apply() {
   init
   saved=$work/approved.tfplan
   plan "$@" || status=$?
-  guard # Also if nothing changes: Terraform ignores a misspelt attribute.
+  # Also if nothing changes: Terraform ignores a misspelt attribute. `-help` saves no plan.
+  [[ ! -f $saved ]] || guard
   if ((status == 2)); then
     ask "Apply this plan to $env?"
     apply_saved_plan

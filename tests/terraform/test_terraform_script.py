@@ -226,9 +226,12 @@ def test_a_plan_is_saved_nowhere_else(option: str) -> None:
     assert line.startswith(f"{option} cannot be used here: `plan` saves the plan as mlflow/terraform/staging/staging.")
 
 
-def test_another_workspace_is_refused() -> None:
+def test_another_workspace_is_refused(tmp_path: Path) -> None:
     status, line = error(run(REPOSITORY, "staging", "plan", TF_WORKSPACE="mine"))
     assert (status, line.startswith('TF_WORKSPACE is "mine", but an environment is a folder')) == (2, True)
+    (tmp_path / "environment").write_text("mine")
+    status, line = error(run(REPOSITORY, "staging", "plan", TF_DATA_DIR=str(tmp_path)))
+    assert (status, "mlflow/terraform/staging' workspace select default`" in line) == (3, True)
 
 
 def test_terraforms_data_can_be_elsewhere_and_an_old_plan_is_not_shown(copy: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from mlflow_common.errors import PreconditionError
 from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.terraform_docs.blocks import blocks
 
-_TYPE = re.compile(r"^  type\s*= ", re.MULTILINE)
+_TYPE = re.compile(r"^  type\s*=\s*", re.MULTILINE)
 _TOKEN = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\])*"|[\w-]+|\S)', re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -40,7 +40,7 @@ def check(plan: TerraformPlan, root: Path) -> None:
     Raises:
         PreconditionError: Terraform ignores some.
     """
-    shapes = {block.name: _declared(block.text) for block in blocks(root, "variable")}
+    shapes = {block.name: _declared(block.text) for block in blocks(root, "variable") if _TYPE.search(block.text)}
     found = [one for name, value in plan.variables.items() for one in _ignored(name, value, shapes.get(name, _ANY))]
     if found:
         raise PreconditionError(
@@ -55,7 +55,7 @@ def _ignored(path: str, value: Any, shape: Shape) -> Iterator[str]:
             if name in shape.attributes:
                 yield from _ignored(f"{path}.{name}", inner, shape.attributes[name])
             else:
-                yield f"{path}.{name} ({path} has {', '.join(sorted(shape.attributes))})"
+                yield f"{path}.{name} ({path} has {', '.join(sorted(shape.attributes)) or 'no attributes'})"
     elif shape.elements is not None and isinstance(value, Mapping | list):
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, inner in pairs:
@@ -63,8 +63,12 @@ def _ignored(path: str, value: Any, shape: Shape) -> Iterator[str]:
 
 
 def _declared(block: str) -> Shape:
-    found = _TYPE.search(block)
-    return _shape(deque(one for one in _TOKEN.findall(block[found.end() :]) if one)) if found else _ANY
+    text = _TYPE.split(block, maxsplit=1)[1]
+    try:
+        return _shape(deque(one for one in _TOKEN.findall(text) if one))
+    except IndexError:
+        # A default with brackets in a heredoc or in a template, which is not read here.
+        return _ANY
 
 
 def _shape(tokens: deque[str]) -> Shape:

@@ -41,7 +41,7 @@ def blocks(folder: Path, kind: str, *, skip: str = "") -> list[Block]:
         kind: such as `variable`.
         skip: name of a file to leave out.
     """
-    pattern = re.compile(rf'^{kind} "(\w+)" \{{\n.*?^\}}$', re.MULTILINE | re.DOTALL)
+    pattern = re.compile(rf'^{kind} "([\w-]+)" \{{\n.*?^\}}$', re.MULTILINE | re.DOTALL)
     files = sorted(folder.glob("*.tf"), key=lambda file: (file.name != f"{kind}s.tf", file.name))
     return [
         Block(found[1], found[0]) for file in files if file.name != skip for found in pattern.finditer(file.read_text())

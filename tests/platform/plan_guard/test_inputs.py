@@ -27,6 +27,14 @@ variable "nested" {
   default = []
 }
 
+variable "with-hyphens" {
+  type=object({})
+}
+
+variable "template" {
+  type = object({ b = optional(string, "${format("(%s", "x")}") })
+}
+
 variable "untyped" {
   default = {}
 }
@@ -73,6 +81,8 @@ def test_accepts_attributes_of_the_type_and_every_key_of_a_map(variables: dict[s
         ({"nested": [{"a": {"k": {"b": "", "z": 1}}}]}, 'nested[0].a["k"].z (nested[0].a["k"] has b)'),
         ({"nested": [{}, {"e": 1}]}, "nested[1].e (nested[1] has a, c, d)"),
         ({"nested": [{"c": ["", 1], "d": {"any": {"thing": 1}}}], "old": {"k": {"a": 1}}, "untyped": {"a": 1}}, None),
+        ({"with-hyphens": {"z": 1}}, "with-hyphens.z (with-hyphens has no attributes)"),
+        ({"template": {"z": 1}}, None),
     ],
 )
 def test_reads_every_form_of_a_type(tmp_path: Path, variables: dict[str, Any], found: str | None) -> None:
