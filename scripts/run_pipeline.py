@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_common.console import Console, Debug, Env, Json, Local, make_app, run
-from mlflow_common.errors import InputError, PlatformError, explain
+from mlflow_common.errors import InputError, PlatformError, explain, reason
 from mlflow_common.key_values import parse_key_values
 from mlflow_common.waiting import SystemClock
 from mlflow_platform import tracking, tracking_server
@@ -200,10 +200,14 @@ def _run(
     arn = pipeline.start(
         given, concurrent=options.concurrent, description=f"commit {source}" if source else "no commit"
     )
-    above = arn.rsplit("/", 1)[0]
-    runs.close_ended(client, experiment_id, name, lambda one: pipeline.has_succeeded(f"{above}/{one}"))
     run_id = runs.open_run(client, experiment_id, arn, source=source, version=version, tags=environment.tags)
-    console.progress(f"execution {arn.rsplit('/', 1)[-1]} started")
+    above, _, execution = arn.rpartition("/")
+    console.progress(f"execution {execution} started")
+    try:
+        runs.close_ended(client, experiment_id, name, lambda one: pipeline.has_succeeded(f"{above}/{one}"))
+    except Exception as error:
+        # What earlier executions left must not keep this one from being followed.
+        console.progress(f"the runs of earlier executions were not ended: {reason(error)}")
     steps, registered = follow(
         console, pipeline, arn, lambda ok: _close(console, client, run_id, experiment_id, succeeded=ok)
     )
@@ -323,4 +327,4 @@ def _values(project: Project, texts: list[str]) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    run(app, resume="The line above shows where to look.")
+    run(app, resume="`aws sagemaker list-pipeline-executions --pipeline-name NAME` shows the executions.")

@@ -114,6 +114,8 @@ def _refusal(error: BaseException) -> ApiError | UnansweredError | None:
     """The refusal or failure of single calls, if an error is nothing else."""
     if isinstance(error, BaseExceptionGroup):
         found = [_refusal(one) for one in error.exceptions]
+        # A failure comes first: it may be one of the whole destination.
+        found.sort(key=lambda one: not isinstance(one, UnansweredError))
         return found[0] if all(found) else None
     if isinstance(error, ApiError):
         return error if error.refuses_content else None

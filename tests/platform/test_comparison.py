@@ -70,6 +70,8 @@ def test_the_best_run_is_first_and_runs_without_the_metric_are_last() -> None:
         ("train/box_loss", "mIoU"),
         ("mean_absolute_error", "adj_r_squared"),
         ("numErrors", "valF1"),
+        ("top1_error", "top5"),
+        ("conversion_time", "v_measure"),
         *((f"validation/{name}", "roc_auc") for name in sorted(LOWER_IS_BETTER)),
     ],
 )

@@ -60,6 +60,8 @@ _LARGER = (
     .union(("meteor", "chrf", "match", "correctness", "relevance", "faithfulness", "fluency", "groundedness"))
     .union(("coherence", "helpfulness", "pass", "passed", "success", "win", "wins", "reward", "rewards"))
     .union(("return", "returns", "profit", "revenue", "sharpe", "sortino", "throughput"))
+    .union(("rocauc", "bacc", "fscore", "measure", "fowlkes", "matthews", "gmean", "nmi", "ami", "cindex", "rsq"))
+    .union(("top", "bertscore", "sacrebleu", "safety", "conversion", "kge"))
 )
 # `f1`, `F:beta=2`, `TotalF1`, `adj_r2`, `R²` and `r_squared`.
 _F_OR_R = re.compile(

@@ -75,7 +75,8 @@ def close_ended(
         f"tags.`pipeline.name` = '{pipeline}' and tags.`pipeline.step` = 'pipeline' and attributes.status = 'RUNNING'"
     )
     for run in client.search_runs([experiment_id], query):
-        succeeded = has_succeeded(run.data.tags["pipeline.execution"])
+        execution = run.data.tags.get("pipeline.execution")
+        succeeded = has_succeeded(execution) if execution else None
         if succeeded is not None:
             close_run(client, run.info.run_id, experiment_id, succeeded=succeeded)
 

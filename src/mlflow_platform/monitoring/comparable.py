@@ -50,7 +50,8 @@ def classes(predicted: Sequence[Any], signature: Signature, baseline: Sequence[A
     stated = scoring.stated_names(found, signature, count)
     names = stated or _numbered(count, known)
     # Numbers may be those of the columns, as long as the baseline has no other class.
-    if len(names) != count or not (known & set(names) if stated else known <= set(names)):
+    fits = not known or (known & set(names) if stated else known <= set(names))
+    if len(names) != count or not fits:
         raise InputError(
             f"the endpoint predicts {count} probabilities ({listed(names)}), and the baseline has the classes "
             f"{listed(sorted(known))}: name the classes in the model's metadata (`classes`)"

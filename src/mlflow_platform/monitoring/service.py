@@ -31,6 +31,7 @@ from mlflow_platform.monitoring.store import Store
 from mlflow_platform.monitoring.truth import Truth
 from mlflow_platform.validation import files
 from mlflow_platform.validation.table import Table, listed
+from mlflow_platform.validation.thresholds import Threshold
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -190,7 +191,12 @@ def _monitor(job: Job, variant: Variant) -> Outcome:
     model = deployments[-1]
     found = assessment.assess(ingestion.load(store, variant.name, days), truths, compared, model, spans, job.settings)
     outcome = Outcome(place, found, ingested, model.uri, model.run_id)
-    outcome.notes = [*compared.notes, *notes, *found.joined.notes, *_about_rows(found, ingested)]
+    outcome.notes = [
+        *compared.notes,
+        *notes,
+        *found.joined.notes,
+        *_about_rows(found, ingested, job.settings.quality.thresholds),
+    ]
     outcome.page = report.render(outcome, when=job.now)
     _publish(job, outcome, store)
     return outcome
@@ -224,7 +230,7 @@ def _baseline(job: Job, variant: Variant) -> baseline.Baseline:
     return baseline.from_file(job.baseline_file, signature, from_run) if job.baseline_file else from_run
 
 
-def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
+def _about_rows(found: Assessment, ingested: Ingested, thresholds: Sequence[Threshold]) -> list[str]:
     notes = []
     if ingested.malformed:
         named = "; ".join(ingested.problems[:3])
@@ -241,7 +247,8 @@ def _about_rows(found: Assessment, ingested: Ingested) -> list[str]:
     elif found.not_compared:
         notes.append(f"Drift is not judged in {listed(found.not_compared)}.")
     task = found.scored.quality.task if found.scored else None
-    if task and (name := quality.MAIN[task]) not in found.baseline.reference:
+    name = quality.MAIN[task] if task else None
+    if name and name not in found.baseline.reference and not any(one.metric in (None, name) for one in thresholds):
         notes.append(
             f"A worse {name} raises no alarm: the model's run has none that it can be compared with. Validate the "
             "endpoint, or give --threshold."

@@ -19,6 +19,7 @@ from mlflow_platform.plan_guard.changes import TerraformPlan
 from mlflow_platform.terraform_docs.blocks import blocks
 
 _TYPE = re.compile(r"^  type\s*=\s*", re.MULTILINE)
+_HEREDOC = re.compile(r"<<-?(\w+)\n.*?^\s*\1$", re.MULTILINE | re.DOTALL)
 _TOKEN = re.compile(r'#[^\n]*|//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\])*"|[\w-]+|\S)', re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -40,7 +41,9 @@ def check(plan: TerraformPlan, root: Path) -> None:
     Raises:
         PreconditionError: Terraform ignores some.
     """
-    shapes = {block.name: _declared(block.text) for block in blocks(root, "variable") if _TYPE.search(block.text)}
+    declared = [(block.name, _declared(_HEREDOC.sub('""', block.text))) for block in blocks(root, "variable")]
+    # A block in a file …_override.tf may have a default only.
+    shapes = {name: shape for name, shape in declared if shape is not None}
     found = [one for name, value in plan.variables.items() for one in _ignored(name, value, shapes.get(name, _ANY))]
     if found:
         raise PreconditionError(
@@ -62,12 +65,15 @@ def _ignored(path: str, value: Any, shape: Shape) -> Iterator[str]:
             yield from _ignored(f'{path}["{key}"]' if isinstance(key, str) else f"{path}[{key}]", inner, shape.elements)
 
 
-def _declared(block: str) -> Shape:
-    text = _TYPE.split(block, maxsplit=1)[1]
+def _declared(block: str) -> Shape | None:
+    """The type of a variable; None if the block has none."""
+    found = _TYPE.search(block)
+    if found is None:
+        return None
     try:
-        return _shape(deque(one for one in _TOKEN.findall(text) if one))
+        return _shape(deque(one for one in _TOKEN.findall(block[found.end() :]) if one))
     except IndexError:
-        # A default with brackets in a heredoc or in a template, which is not read here.
+        # A default with brackets in a template, which is not read here.
         return _ANY
 
 

@@ -245,6 +245,9 @@ def test_a_reference_that_nothing_is_worse_than_is_reported(world: World, accura
     assert outcome.assessment.baseline.reference.get("accuracy") == known
     noted = [note for note in outcome.notes if note.startswith("A worse accuracy raises no alarm")]
     assert bool(noted) == (known is None)
+    limits = QualityLimits(thresholds=[Threshold(None, 0.5)])
+    judged = world.run(settings=replace(world.job.settings, quality=limits))
+    assert not any(note.startswith("A worse accuracy") for note in judged.notes)
 
 
 def test_a_run_without_training_rows_is_reported(world: World) -> None:

@@ -31,6 +31,15 @@ variable "with-hyphens" {
   type=object({})
 }
 
+variable "described" {
+  description = <<-EOT
+    Such as
+
+  type = object({ b = string })
+  EOT
+  type = map(string)
+}
+
 variable "template" {
   type = object({ b = optional(string, "${format("(%s", "x")}") })
 }
@@ -82,11 +91,12 @@ def test_accepts_attributes_of_the_type_and_every_key_of_a_map(variables: dict[s
         ({"nested": [{}, {"e": 1}]}, "nested[1].e (nested[1] has a, c, d)"),
         ({"nested": [{"c": ["", 1], "d": {"any": {"thing": 1}}}], "old": {"k": {"a": 1}}, "untyped": {"a": 1}}, None),
         ({"with-hyphens": {"z": 1}}, "with-hyphens.z (with-hyphens has no attributes)"),
-        ({"template": {"z": 1}}, None),
+        ({"template": {"z": 1}, "described": {"z": ""}}, None),
     ],
 )
 def test_reads_every_form_of_a_type(tmp_path: Path, variables: dict[str, Any], found: str | None) -> None:
     (tmp_path / "main.tf").write_text(DECLARED)
+    (tmp_path / "main_override.tf").write_text('variable "nested" {\n  default = []\n}\n')
     if found is None:
         inputs.check(plan(**variables), tmp_path)
         return
