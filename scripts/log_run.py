@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow_platform.environment import Environment
 
 app = make_app()
+# The environment's tags, and those that a run's validation reads (training/record.py, whose import takes seconds).
+_RESERVED = {"project", "environment", "evaluation.target", "evaluation.task"}
 
 
 DatasetName = Annotated[str, typer.Option(help=f"What to train on: {' or '.join(DATASETS)}.")]
@@ -117,6 +119,8 @@ def log_run(
         tracking.check_model_name(register)
     if alias:
         tracking.check_alias(alias)
+    if reserved := sorted(_RESERVED & options.tags.keys()):
+        raise InputError(f"--tag {reserved[0]}: this key is reserved. Choose another one.")
 
     with Console(as_json=as_json) as console:
         console.progress(f"reading the outputs of {env}")
@@ -132,12 +136,9 @@ def _train_and_log(console: Console, environment: Environment, session: Session,
     client = tracking.connect(environment.server, session, options.needs)
     from mlflow_platform.validation import charts
     from training import tables
-    from training.record import TARGET_TAG, TASK_TAG, record
+    from training.record import record
     from training.train import train
 
-    reserved = sorted({*environment.tags, TARGET_TAG, TASK_TAG} & options.tags.keys())
-    if reserved:
-        raise InputError(f"--tag {reserved[0]}: this key is reserved. Choose another one.")
     console.progress(f"training on {options.data[0] if options.data else options.dataset}")
     try:
         if options.data and isinstance(options.params, ForestParams):

@@ -270,6 +270,7 @@ def test_every_option_has_a_help_text(name: str, main: Main) -> None:
         ("log_run", ["--dataset", "wine"], "there is no data set 'wine'. --dataset takes iris or diabetes"),
         ("log_run", ["--set", "trees=1"], "--set: 'trees=1' is not NAME=VALUE"),
         ("log_run", ["--set", "held_out=0.99"], "--set: held_out is the share of rows held out: from 0.05 to 0.95"),
+        ("log_run", ["--tag", "evaluation.task=x"], "--tag evaluation.task: this key is reserved. Choose another one."),
         ("log_run", ["--alias", "champion"], "--alias needs --register NAME"),
         ("log_run", ["--register", "my_model"], "'my_model' is not a valid model name. Name it with --register"),
         ("run_pipeline", ["--name", "a_b"], "'a_b' is not a valid name of a pipeline"),

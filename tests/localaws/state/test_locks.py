@@ -140,10 +140,11 @@ def test_a_killed_apply_leaves_a_lock_that_force_unlock_removes(root: Root) -> N
     refused = root.run("apply", "-auto-approve", "-input=false")
     assert refused.returncode == 1
     assert "Error acquiring the state lock" in refused.stdout
-    found = re.search(r"ID: +([0-9a-f-]{36})", refused.stdout)
+    found = re.search(r"\bID: +([0-9a-f-]{36})", refused.stdout)  # not RequestID
     assert found
 
-    assert root.run("force-unlock", "-force", found[1]).returncode == 0
+    done = root.run("force-unlock", "-force", found[1])
+    assert done.returncode == 0, done.stdout
     applied = root.run("apply", "-auto-approve", "-input=false")
     assert applied.returncode == 0, applied.stdout
     assert not root.locked
