@@ -203,11 +203,7 @@ def _run(
     run_id = runs.open_run(client, experiment_id, arn, source=source, version=version, tags=environment.tags)
     above, _, execution = arn.rpartition("/")
     console.progress(f"execution {execution} started")
-    try:
-        runs.close_ended(client, experiment_id, name, lambda one: pipeline.has_succeeded(f"{above}/{one}"))
-    except Exception as error:
-        # What earlier executions left must not keep this one from being followed.
-        console.progress(f"the runs of earlier executions were not ended: {reason(error)}")
+    _close_ended(console, client, experiment_id, name, lambda one: pipeline.has_succeeded(f"{above}/{one}"))
     steps, registered = follow(
         console, pipeline, arn, lambda ok: _close(console, client, run_id, experiment_id, succeeded=ok)
     )
@@ -241,6 +237,16 @@ def follow(
         console.progress(f"the execution continues. `{look}` shows how it ended")
         raise
     return steps, close(True)
+
+
+def _close_ended(
+    console: Console, client: MlflowClient, experiment_id: str, name: str, has_succeeded: Callable[[str], bool | None]
+) -> None:
+    """End the runs of earlier executions. What they left must not keep the present one from being followed."""
+    try:
+        runs.close_ended(client, experiment_id, name, has_succeeded)
+    except Exception as error:
+        console.progress(f"the runs of earlier executions were not ended: {reason(error)}")
 
 
 def _close(console: Console, client: MlflowClient, run_id: str, experiment_id: str, *, succeeded: bool) -> str | None:
