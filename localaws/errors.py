@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import uuid
 from dataclasses import dataclass, field
 from xml.sax import saxutils
@@ -47,6 +48,9 @@ def render(error: AwsError, protocol: str) -> tuple[dict[str, str], bytes]:
         )
         return {"content-type": "text/xml", "x-amzn-requestid": request_id}, body.encode()
     if protocol == "rest-xml":
+        # Sixteen digits, as in https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: Terraform prints
+        # it above the id of a lock, which is a UUID.
+        request_id = secrets.token_hex(8).upper()
         body = (
             '<?xml version="1.0" encoding="UTF-8"?>'
             f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
