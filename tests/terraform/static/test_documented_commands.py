@@ -112,7 +112,7 @@ PROGRAMS = (
 GROUPS = (["terraform", "state"], ["uv", "pip"])
 # The AWS CLI's own commands, which are no operations of AWS's API, and its options for all operations.
 CUSTOM = {"s3", "ecr get-login-password", "cloudformation wait"}
-GLOBAL = {"--query", "--output", "--region", "--endpoint-url", "--profile"}
+GLOBAL = {"--query", "--output", "--region", "--endpoint-url", "--profile", "--no-paginate"}
 
 
 @dataclass(frozen=True)
