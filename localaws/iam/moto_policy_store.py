@@ -32,7 +32,9 @@ class MotoPolicyStore:
             PolicyError: a policy is invalid, although moto accepted it.
         """
         resource = self._resource_policy(permission)
-        decides = permission.action.startswith("sts:") or permission.resource.split(":", 5)[-1].startswith("key/")
+        name = permission.resource.split(":", 5)[-1]
+        # Calls of STS without a role, such as GetFederationToken, are the caller's policies' to allow.
+        decides = (permission.action.startswith("sts:") and name.startswith("role/")) or name.startswith("key/")
         if principal.account != self.account:
             return Policies(resource=resource, resource_decides=decides)
         kind, _, name = principal.entity.split(":", 5)[-1].partition("/")

@@ -33,9 +33,6 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     parameters, name = response.ssm_backend._parameters, given["Name"]
     held = parameters[name] if name in parameters else None  # noqa: SIM401
     former = held[-1].tier if held else None
-    if held and given.get("Overwrite") and given.get("Type") not in (None, held[-1].parameter_type):
-        message = "Parameter Store doesn't support changing a parameter's type. Create a parameter with another name."
-        raise AwsError("HierarchyTypeMismatchException", message)
     tier = given.get("Tier") or former or "Standard"
     limit = VALUE_BYTES.get(tier, VALUE_BYTES["Advanced"])
     value = given.get("Value") or ""

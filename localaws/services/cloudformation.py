@@ -46,7 +46,10 @@ def install(context: ServiceContext) -> None:
     for name in ("create_stack", "update_stack", "create_change_set", "validate_template"):
         method = original(getattr(CloudFormationResponse, name))
         setattr(CloudFormationResponse, name, _checked(method, check_role, allowed))
-    for name in ("delete_stack", "execute_change_set", "create_stack_instances", "update_stack_set"):
+    for name in (
+        *("delete_stack", "execute_change_set", "update_stack_set"),
+        *("create_stack_instances", "update_stack_instances", "delete_stack_instances"),
+    ):
         method = original(getattr(CloudFormationResponse, name))
         setattr(CloudFormationResponse, name, _permitted(method, allowed))
 

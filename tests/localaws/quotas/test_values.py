@@ -327,13 +327,6 @@ CASES: list[tuple[Any, str, dict[str, Any], dict[str, Any], str]] = [
     (budgets, "CreateBudget", budget(MAIL, ("SNS", TOPIC)), budget(("SNS", "topic")), "InvalidParameterException"),
     (budgets, "CreateBudget", budget(*10 * [MAIL]), budget(*11 * [MAIL]), "CreationLimitExceededException"),
     (budgets, "CreateBudget", budget(), budget(MAIL, times=2), "DuplicateRecordException"),
-    (
-        ssm,
-        "PutParameter",
-        parameter("/advanced", Type="String", Overwrite=True),
-        parameter("/advanced", Type="SecureString", Overwrite=True),
-        "HierarchyTypeMismatchException",
-    ),
     (ssm, "PutParameter", parameter("name"), parameter("a/b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a.b-c_d"), parameter("/a b"), "ValidationException"),
     (ssm, "PutParameter", parameter("/a" * 15), parameter("/a" * 16), "HierarchyLevelLimitExceeded"),
@@ -361,15 +354,14 @@ def test_a_value_that_the_service_refuses(
         service.check(RESPONSE, operation, refused)
 
 
-def test_a_parameter_without_hierarchy_keeps_its_type_too() -> None:
+def test_the_type_of_a_parameter_can_be_changed() -> None:
+    # As Terraform's provider does: https://github.com/hashicorp/terraform-provider-aws/pull/10819
     parameters = ParameterDict("1", "us-east-1")
     parameters["/flat"].append(HELD)
     response = SimpleNamespace(
         ssm_backend=SimpleNamespace(_parameters=parameters), current_account="1", region="us-east-1"
     )
-    ssm.check(response, "PutParameter", parameter("/flat", Type="String", Overwrite=True))
-    with pytest.raises(AwsError, match="HierarchyTypeMismatchException"):
-        ssm.check(response, "PutParameter", parameter("/flat", Type="StringList", Overwrite=True))
+    ssm.check(response, "PutParameter", parameter("/flat", Type="StringList", Overwrite=True))
 
 
 def test_a_session_needs_the_arn_of_a_role() -> None:
