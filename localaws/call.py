@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 Headers = dict[str, str]
 # The protocol of container registries, which botocore does not know.
@@ -66,6 +67,11 @@ class Call:
     def input(self) -> Any:
         """botocore's model of the operation's input; None if the operation takes none, or is unknown."""
         return self.model.input_shape if self.model else None
+
+    @property
+    def query_parameters(self) -> dict[str, str]:
+        """The parameters of the URL, also those without a value. Of equal names, the last one counts."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
 
     @property
     def action(self) -> str:

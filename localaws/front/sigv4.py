@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Self
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 import botocore.session
 
@@ -48,7 +48,7 @@ class Signature:
             AwsError: IncompleteSignature, a part is missing.
         """
         header = call.headers.get("authorization", "")
-        query = dict(parse_qsl(call.query, keep_blank_values=True))
+        query = call.query_parameters
         try:
             if header.startswith("AWS4-HMAC-SHA256"):
                 parts = dict(part.strip().split("=", 1) for part in header.split(None, 1)[1].split(","))

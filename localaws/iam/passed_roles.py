@@ -63,11 +63,10 @@ def _roles(shape: Any, value: Any, name: str = "") -> Iterator[str]:
     """Yields every role in the parameters, at any nesting depth, but not in maps: their names are the caller's own."""
     kind = getattr(shape, "type_name", None)
     if isinstance(value, dict) and kind != "map":
-        members = {
-            member.serialization.get("name", key): member for key, member in getattr(shape, "members", {}).items()
-        }
+        members = getattr(shape, "members", {})
+        sent = {member.serialization.get("name", key): member for key, member in members.items()}
         for key, inner in value.items():
-            yield from _roles(members.get(key) or getattr(shape, "members", {}).get(key), inner, key)
+            yield from _roles(sent.get(key) or members.get(key), inner, key)
     elif isinstance(value, list):
         for inner in value:
             yield from _roles(getattr(shape, "member", None), inner, name)

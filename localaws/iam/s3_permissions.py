@@ -146,7 +146,7 @@ def _object_permissions(
     call: Call, lookup: ResourceLookup, bucket: str, key: str, context: Keys
 ) -> Iterator[RequiredPermission]:
     bucket_arn, owner = f"arn:aws:s3:::{bucket}", lookup.bucket_owner(bucket)
-    version = _query(call).get("versionId")
+    version = call.query_parameters.get("versionId")
     action = OBJECT_ACTIONS.get(call.operation, call.operation)
     if version:
         action = VERSIONED.get(action, action)
@@ -229,7 +229,7 @@ def _key_permission(
 
 
 def _context(call: Call, lookup: ResourceLookup) -> Keys:
-    query = _query(call)
+    query = call.query_parameters
     context: Keys = {
         "s3:authType": "REST-QUERY-STRING" if "X-Amz-Signature" in query else "REST-HEADER",
         "s3:signatureversion": "AWS4-HMAC-SHA256",
@@ -260,10 +260,6 @@ def _object_tags(call: Call) -> dict[str, str]:
         return {str(tag["Key"]): str(tag["Value"] or "") for tag in (given if isinstance(given, list) else [given])}
     except (ExpatError, ValueError, KeyError, TypeError, AttributeError):  # A ValueError: it declares entities.
         raise AwsError("MalformedXML", MALFORMED_XML) from None
-
-
-def _query(call: Call) -> dict[str, str]:
-    return dict(parse_qsl(call.query, keep_blank_values=True))
 
 
 def _copy_source(call: Call) -> tuple[str, str, str | None] | None:

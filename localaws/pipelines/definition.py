@@ -16,6 +16,7 @@ from localaws.pipelines import members, outputs
 from localaws.pipelines.conditions import problem
 from localaws.pipelines.expressions import ExpressionError, references
 from localaws.pipelines.policies import problems
+from mlflow_common.numbers import may_be_number
 
 VERSION = "2020-12-01"
 MOST_BYTES = 1024 * 1024
@@ -199,13 +200,11 @@ def _typed(parameter: dict[str, Any], text: str) -> Any:
     name, kind = parameter["Name"], parameter["Type"]
     if len(text) > MOST_CHARACTERS:
         raise refusal(f"The value of parameter {name} is longer than {MOST_CHARACTERS} characters")
-    if kind != "String" and ("_" in text or text != text.strip()):  # Python's numbers may have them.
-        raise refusal(f"Invalid value '{text}' for parameter {name}: it must be of type {kind}")
     try:
         if kind == "Boolean":
             value: Any = {"true": True, "false": False}[text.lower()]
-        elif kind != "String" and ("_" in text or not text.isascii() or text != text.strip()):
-            raise ValueError(text)  # Python reads `1_000`, and no other language.
+        elif kind != "String" and not may_be_number(text):
+            raise ValueError(text)
         else:
             value = {"Integer": int, "Float": float, "String": str}[kind](text)
     except (ValueError, KeyError):

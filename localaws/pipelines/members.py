@@ -42,9 +42,7 @@ def problems(step: dict[str, Any]) -> Iterator[str]:
     if not all(isinstance(one, str) for one in step.get("DependsOn") or []):
         yield "DependsOn must be a list of names"
     for one in step.get("PropertyFiles") or []:
-        if not isinstance(one, dict) or not all(
-            one.get(name) for name in ("PropertyFileName", "OutputName", "FilePath")
-        ):
+        if not isinstance(one, dict) or not all(one.get(name) for name in _PROPERTY_FILE):
             yield "each of PropertyFiles must have PropertyFileName, OutputName and FilePath"
     operation = _OPERATIONS.get(step["Type"])
     if operation:

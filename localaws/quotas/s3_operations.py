@@ -1,7 +1,8 @@
 """The operations of S3 that localaws has, and answers that moto lacks.
 
-An operation of S3 is told by the method and a parameter such as `?metrics`. moto takes a parameter that it does not
-know for none: it deleted the bucket for DeleteBucketMetricsConfiguration, and replaced the object for RenameObject.
+The HTTP method and a parameter of the URL such as `?metrics` decide which operation of S3 a request is. moto ignores
+parameters that it does not know: without this check, DeleteBucketMetricsConfiguration deletes the bucket, and
+RenameObject replaces the object.
 """
 
 from functools import wraps
@@ -39,7 +40,7 @@ IMPLEMENTED = frozenset(
 
 
 def check(operation: str) -> None:
-    """Refuse an operation that moto would take for another. `-` is none that moto's model has.
+    """Refuse an operation that moto would confuse with another. Requests that moto's model does not match have `-`.
 
     Raises:
         NotImplementedError.
@@ -52,10 +53,7 @@ def install() -> None:
     """Let moto answer GetBucketRequestPayment and GetObjectRetention."""
     from moto.s3.responses import S3Response
 
-    of_bucket, of_object = (
-        original(S3Response._bucket_response_get),
-        original(S3Response._key_response_get),
-    )
+    of_bucket, of_object = original(S3Response._bucket_response_get), original(S3Response._key_response_get)
 
     @wraps(of_bucket)
     def bucket_response_get(self: Any, bucket_name: str, querystring: dict[str, Any]) -> Any:

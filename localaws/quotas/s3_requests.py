@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from moto.s3.responses import S3Response
 
@@ -69,15 +69,16 @@ def check(call: Call) -> None:
     _check_owner(call.headers.get("x-amz-source-expected-bucket-owner"), source)
     if call.operation == "DeleteObjects" and len(listed_objects(call.body or b"")) > DELETED:
         raise AwsError("MalformedXML", f"A request deletes at most {DELETED} objects.")
-    s3_uploads.check(call, _bucket(bucket))
+    held = _bucket(bucket)
+    s3_uploads.check(call, held)
     if call.operation == "GetObject":
-        _check_marker(call, _bucket(bucket))
+        _check_marker(call, held)
     _check_listing(call)
     if call.method in ("PUT", "POST"):
         s3_bodies.check(call)
         _check_values(call)
         _check_encryption(call.headers)
-        s3_acls.check(call, _bucket(bucket))
+        s3_acls.check(call, held)
         _check_metadata(call.headers)
         _check_source(call.headers, source, key)
     key_states.check_objects()
@@ -112,7 +113,7 @@ def _check_marker(call: Call, bucket: Any) -> None:
     "If the specified version is a delete marker, the response returns a 405 Method Not Allowed error":
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """
-    version = dict(parse_qsl(call.query)).get("versionId")
+    version = call.query_parameters.get("versionId")
     held = bucket.keys.getlist(call.parameters.get("Key"), []) if version and bucket is not None else []
     # A delete marker has no ETag.
     if any(one.version_id == version and not hasattr(one, "etag") for one in held):
@@ -122,7 +123,7 @@ def _check_marker(call: Call, bucket: Any) -> None:
 
 def _check_listing(call: Call) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
-    query = dict(parse_qsl(call.query, keep_blank_values=True)) if call.operation.startswith("List") else {}
+    query = call.query_parameters if call.operation.startswith("List") else {}
     for name in ("max-keys", "max-parts", "max-uploads"):
         count = query.get(name, "0")
         if not re.fullmatch(r"-?\d{1,10}", count, re.ASCII):

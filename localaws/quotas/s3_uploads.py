@@ -7,7 +7,6 @@ API_CompleteMultipartUpload (errors), https://docs.aws.amazon.com/AmazonS3/lates
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl
 
 from localaws.call import Call
 from localaws.errors import AwsError
@@ -39,7 +38,7 @@ def check(call: Call, bucket: Any) -> None:
 
 
 def _check_upload(call: Call, bucket: Any) -> None:
-    query = dict(parse_qsl(call.query, keep_blank_values=True))
+    query = call.query_parameters
     number = query.get("partNumber", "")
     if call.operation.startswith("UploadPart") and (not number.isdecimal() or int(number) not in PARTS):
         raise AwsError("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")

@@ -68,7 +68,7 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
     """
     if operation == "Subscribe":
         _check_subscription(given["Protocol"], given.get("Endpoint") or "", given["TopicArn"])
-        if message_bytes(response.backend.topics.get(given["TopicArn"])) > MESSAGE_BYTES:
+        if _limit(response, given["TopicArn"]) > MESSAGE_BYTES:
             _check_large([given["Protocol"]])
     attributes = given.get("Attributes") or {given.get("AttributeName") or "Policy": given.get("AttributeValue") or ""}
     if operation in _TOPICS:
@@ -84,13 +84,12 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
         held = list(response.backend.subscriptions.values())
         _check_large([one.protocol for one in held if one.topic.arn == given["TopicArn"]])
     if operation == "PublishBatch":
-        _check_batch(given["PublishBatchRequestEntries"], message_bytes(response.backend.topics.get(given["TopicArn"])))
+        _check_batch(given["PublishBatchRequestEntries"], _limit(response, given["TopicArn"]))
     if operation == "Publish":
         message = given.get("Message") or ""
         if not message:
             raise _invalid("Empty message")
-        limit = message_bytes(response.backend.topics.get(given.get("TopicArn") or given.get("TargetArn")))
-        if len(message.encode()) + _bytes_of(given.get("MessageAttributes") or {}) > limit:
+        if _size(given) > _limit(response, given.get("TopicArn") or given.get("TargetArn")):
             raise _invalid("Message too long")
         if _LINE.search(given.get("Subject") or ""):
             raise _invalid("Subject")
@@ -100,13 +99,19 @@ def check(response: Any, operation: str, given: dict[str, Any]) -> None:
 
 
 def message_bytes(topic: Any) -> int:
-    """The largest message of moto's topic; None for a topic that does not exist."""
+    """The largest message of moto's topic in bytes; the default if the topic is None."""
     return int(getattr(topic, "maximum_message_size", MESSAGE_BYTES))
 
 
-def _bytes_of(attributes: dict[str, dict[str, Any]]) -> int:
+def _limit(response: Any, topic: str | None) -> int:
+    return message_bytes(response.backend.topics.get(topic))
+
+
+def _size(given: dict[str, Any]) -> int:
+    """The bytes of a message, or of an entry of a batch, with its attributes."""
+    attributes = given.get("MessageAttributes") or {}
     values = [one.get("StringValue") or one.get("BinaryValue") or "" for one in attributes.values()]
-    texts = [*attributes, *(one.get("DataType") or "" for one in attributes.values()), *values]
+    texts = [given["Message"], *attributes, *(one.get("DataType") or "" for one in attributes.values()), *values]
     return sum(len(one.encode() if isinstance(one, str) else one) for one in texts)
 
 
@@ -114,8 +119,7 @@ def _check_batch(entries: list[dict[str, Any]], limit: int) -> None:
     """https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html (errors): the sum of the messages is limited."""
     if not entries:
         raise AwsError("EmptyBatchRequest", "The batch request doesn't contain any entries.")
-    size = sum(len(one["Message"].encode()) + _bytes_of(one.get("MessageAttributes") or {}) for one in entries)
-    if size > limit:
+    if sum(map(_size, entries)) > limit:
         raise AwsError("BatchRequestTooLong", "The length of all the batch messages put together is over the limit.")
 
 

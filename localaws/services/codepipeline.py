@@ -183,18 +183,13 @@ def check_structure(pipeline: dict[str, Any]) -> None:
     """
     if bool(pipeline.get("artifactStore")) == bool(pipeline.get("artifactStores")):
         raise AwsError("InvalidStructureException", "A pipeline has either artifactStore or artifactStores")
-    stages = [stage["name"] for stage in pipeline["stages"]]
-    if len(set(stages)) < len(stages):
-        raise AwsError("InvalidStructureException", "Two stages have the same name")
+    _check_names(pipeline["stages"], "Two stages have the same name")
     actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
-    made = [artifact["name"] for action in actions for artifact in action.get("outputArtifacts") or []]
-    if len(set(made)) < len(made):
-        raise AwsError("InvalidStructureException", "Two output artifacts have the same name")
+    made = [artifact for action in actions for artifact in action.get("outputArtifacts") or []]
+    _check_names(made, "Two output artifacts have the same name")
     outputs: set[str] = set()
     for index, stage in enumerate(pipeline["stages"]):
-        names = [action["name"] for action in stage["actions"]]
-        if len(set(names)) < len(names):
-            raise AwsError("InvalidStructureException", f"Stage {stage['name']} has two actions of the same name")
+        _check_names(stage["actions"], f"Stage {stage['name']} has two actions of the same name")
         for action in sorted(stage["actions"], key=lambda one: int(one.get("runOrder", 1))):
             is_source = action["actionTypeId"]["category"] == "Source"
             if is_source != (index == 0):
@@ -208,6 +203,11 @@ def check_structure(pipeline: dict[str, Any]) -> None:
                         "Output Artifact Bundle in any of the preceding actions",
                     )
             outputs |= {artifact["name"] for artifact in action.get("outputArtifacts") or []}
+
+
+def _check_names(parts: list[dict[str, Any]], problem: str) -> None:
+    if len({part["name"] for part in parts}) < len(parts):
+        raise AwsError("InvalidStructureException", problem)
 
 
 def _pipeline(self: Any, parameter: str) -> tuple[dict[str, Any], str]:

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and as MLflow's REST API takes them."""
+"""Numbers as people read and write them, and as MLflow's REST API takes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ def short(value: float, digits: int = 4) -> str:
     An error of 0.00003 is not 0.0000.
     """
     return f"{value:.{digits}g}" if 0 < abs(value) < 0.1 else f"{value:.{digits}f}"
+
+
+def may_be_number(text: str) -> bool:
+    """Whether a text that Python reads as a number is one in other languages, too: `1_000` and `1 ` are not."""
+    return "_" not in text and text.isascii() and text == text.strip()
 
 
 def number_text(value: float) -> float | str:

@@ -58,7 +58,7 @@ def _fit_fields(trace: Trace, limits: Limits) -> tuple[dict[str, Any], list[Loss
         if 0 < most < len(value):
             losses.append(Loss(f"trace {trace.id} {name}", f"{len(value)} characters are cut to {most}"))
         fields[name] = value[:most]
-    return dict(fields), losses
+    return fields, losses
 
 
 def fit_registered_model(model: RegisteredModel, limits: Limits) -> tuple[RegisteredModel, list[Loss]]:

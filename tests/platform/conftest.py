@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,9 +13,11 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+import typer
 from filelock import FileLock
 from moto import mock_aws
 
+from mlflow_common import console
 from mlflow_platform.endpoints.resources import Clients
 from mlflow_platform.environment import Environment, EnvironmentRef, TrackingServer
 from tests.conftest import HOME
@@ -28,6 +31,25 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 BUCKET = "mlflow-staging-mlflow-artifacts-unit"
 SMALL = {"iris": ForestParams(n_estimators=6, trees_per_step=2), "diabetes": BoostParams(n_estimators=5)}
+
+
+# Runs a script: exit status, standard output, standard error.
+Main = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Main:
+    """Run a script in this process, without localaws."""
+    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path / "none"))
+
+    def call(app: typer.Typer, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            console.run(app)
+        output = capsys.readouterr()
+        return int(str(ended.value.code)), output.out, output.err
+
+    return call
 
 
 class FakeClock:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,7 @@ import typer
 from mlflow_common import console
 from mlflow_platform.environment import REPOSITORY
 from scripts import clean_up, compare_runs, deploy_model, log_run, monitor, plan_guard, promote, validate_endpoint
-
-Main = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Main:
-    """Run a script in this process without localaws: exit status, standard output, standard error."""
-    monkeypatch.setenv("LOCALAWS_HOME", str(tmp_path / "none"))
-
-    def call(app: typer.Typer, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            console.run(app)
-        output = capsys.readouterr()
-        return int(str(ended.value.code)), output.out, output.err
-
-    return call
+from tests.platform.conftest import Main
 
 
 @pytest.mark.parametrize(

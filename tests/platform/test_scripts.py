@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,6 +44,7 @@ from scripts import (
     sweep,
     validate_endpoint,
 )
+from tests.platform.conftest import Main
 from tests.platform.endpoints.fleet import Fleet, Step
 
 PROGRAMS = sorted(path.name for path in (REPOSITORY / "scripts").glob("[a-z]*.py"))
@@ -74,22 +74,6 @@ APPS = {
     "prove": prove,
 }
 HEAVY = {"boto3", "botocore", "matplotlib", "mlflow", "numpy", "pandas", "requests", "sklearn", "xgboost"}
-
-Main = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
-    """Run a script in this process: exit status, standard output, standard error."""
-
-    def call(app: typer.Typer, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["script.py", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            _console.run(app)
-        output = capsys.readouterr()
-        return int(str(ended.value.code)), output.out, output.err
-
-    return call
 
 
 def app_that(raises: BaseException) -> typer.Typer:

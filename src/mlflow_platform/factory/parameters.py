@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlflow_common.errors import InputError
+from mlflow_common.numbers import may_be_number
 
 if TYPE_CHECKING:
     from training.pipeline import Parameter
@@ -49,9 +50,7 @@ def is_valid(kind: str, text: str) -> bool:
         return text.lower() in ("true", "false")
     if kind == "String":
         return True
-    if "_" in text or not text.isascii() or text != text.strip():
-        return False  # Python reads `1_000`, and no other language.
     try:
-        return math.isfinite(int(text) if kind == "Integer" else float(text))
+        return may_be_number(text) and math.isfinite(int(text) if kind == "Integer" else float(text))
     except ValueError:
         return False
